@@ -1,0 +1,55 @@
+# The commands of a working day; `make help` lists them. Everything they need is installed into .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help demo test bench lint docs format generate lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/.installed: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/.installed ## Place three DAGs on an emulated city, cut a node, watch it recover (KEEP=1 leaves it running)
+	@$(BIN)/edgewright demo $(if $(KEEP),--keep)
+
+test: .venv/.installed ## Run every test: unit, cluster (real API server), end to end
+	$(BIN)/edgewright testbed build
+	$(BIN)/pytest -q tests/unit -n 2
+	$(BIN)/pytest -q tests/cluster -n 2 --dist loadfile
+	$(BIN)/pytest -q tests/e2e
+
+bench: .venv/.installed ## Measure the figures of docs/reference/benchmarks.md (tables and CSV in bench/out)
+	$(BIN)/python -m bench
+
+lint: .venv/.installed ## Check format, style, types and who imports whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/.installed ## Regenerate the reference pages and run the examples of the docs
+	$(BIN)/python docs/generate.py
+	$(BIN)/pytest -q tests/e2e/test_docs.py
+
+format: .venv/.installed ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: .venv/.installed ## Write manifests/crds from the typed models
+	$(BIN)/python -m edgewright.kube.crds
+
+lock: ## Resolve the requirements again
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --all-extras -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+clean: ## Remove what was built here (not the user's cache of binaries)
+	rm -rf .venv bench/out .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,205 @@
+"""The agent of one region while it holds the Lease: watches, decision loop, node loss, reports."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+
+from edgewright.agents import footprint
+from edgewright.agents.eviction import Evictions
+from edgewright.agents.heartbeats import Heartbeats
+from edgewright.agents.placing import Placer
+from edgewright.agents.publish import Publisher
+from edgewright.agents.records import Rejected
+from edgewright.agents.region import Region
+from edgewright.agents.rejections import LIMIT
+from edgewright.agents.thinking import Thinking
+from edgewright.agents.turns import Turns
+from edgewright.agents.watching import RegionWatches, SharedWatches, pod_reference
+from edgewright.kube import paths
+from edgewright.kube.api import Api
+from edgewright.kube.errors import ApiError
+from edgewright.kube.events import EventRecorder
+from edgewright.kube.names import API_VERSION, MANAGER_AGENT
+
+COALESCE = 0.005
+"""Seconds to wait after an event for those that come with it, so that turns are taken in order."""
+_FREED_PAUSE = 0.2
+_PACE_INTERVAL = 15.0
+_log = logging.getLogger(__name__)
+_clock = time.monotonic
+
+
+class Governor:
+    """Runs one region; make a new one each time the Lease is won."""
+
+    def __init__(
+        self,
+        api: Api,
+        key: tuple[str, str],
+        *,
+        shared: SharedWatches,
+        heartbeats: Heartbeats,
+        thinking: Thinking,
+        identity: str,
+    ) -> None:
+        self.region = Region(key, _clock())
+        self.evictions = Evictions(api, self.region, heartbeats, self._nodes_changed)
+        self._api = api
+        self._shared = shared
+        self._thinking = thinking
+        self._turns = Turns()
+        self._wake = asyncio.Event()
+        self._recorder = EventRecorder(api, "edgewright-agent", identity)
+        self._placer = Placer(api, self.region, self._turns, thinking, _clock, self._changed)
+        self._publisher = Publisher(
+            api,
+            self.region,
+            self._placer,
+            thinking,
+            self._recorder,
+            _clock,
+            silent=lambda: self.evictions.lost,
+            busy=self._busy,
+        )
+        self._watches = RegionWatches(api, self.region, lambda region: self._wake.set())
+        self._clearing: set[asyncio.Task[None]] = set()
+        self._freed_at = float("-inf")
+
+    async def run(self) -> None:
+        """Govern until cancelled."""
+        region = self.region
+        _log.info("EdgeController %s/%s: reading the region", *region.key)
+        async with self._watches.open(), self._joined():
+            _log.info(
+                "EdgeController %s/%s: governing %d nodes and %d ServiceDAGs",
+                *region.key,
+                len(region.terrain.governed),
+                len(region.dags),
+            )
+            footprint.give_back()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._decide(), name="decide")
+                tasks.create_task(self._publisher.run(), name="publish")
+                tasks.create_task(self._recorder.run(), name="events")
+                tasks.create_task(self._report_pace(), name="pace")
+                tasks.create_task(self._watches.watch_over(), name="watch over")
+
+    def proof(self, now: float) -> None:
+        """The Lease watch is proven live: judge the nodes."""
+        if self.evictions.judge(now):
+            self._nodes_changed()
+
+    @contextlib.asynccontextmanager
+    async def _joined(self) -> AsyncIterator[None]:
+        self._shared.join(self.region, lambda region: self._wake.set())
+        try:
+            yield
+        finally:
+            self._shared.leave(self.region)
+            self.evictions.close()
+            await self._placer.close()
+
+    async def _decide(self) -> None:
+        """Take turns until cancelled."""
+        while True:
+            await self._wait()
+            self._look()
+            while (key := self._turns.next(_clock())) is not None:
+                try:
+                    await self._placer.decide(key)
+                except Exception as error:  # one DAG's defect must not stop the others
+                    _log.exception("ServiceDAG %s/%s: the decision failed", *key)
+                    self._placer.broke(key, error)
+                await asyncio.sleep(0)
+                self._look()
+
+    async def _wait(self) -> None:
+        now = _clock()
+        delays = [self._turns.delay(now)]
+        for opening in (self.evictions.flapping, self.region.rejections):
+            at = opening.next_opening(now)
+            delays.append(None if at is None else max(0.0, at - now))
+        if self.region.freed:  # noted shortly after the last time: looked at when its pause is over
+            delays.append(max(0.0, self._freed_at + _FREED_PAUSE - now))
+        timeout = min((delay for delay in delays if delay is not None), default=None)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        if self._wake.is_set():
+            await asyncio.sleep(COALESCE)
+        self._wake.clear()
+
+    def _look(self) -> None:
+        """Turn what the watches noted into turns."""
+        region = self.region
+        dirty, region.dirty = region.dirty, set()
+        for key in dirty:
+            self._placer.look(key)
+            self._publisher.mark(key)
+        now = _clock()
+        if region.freed and now - self._freed_at >= _FREED_PAUSE:
+            region.freed, self._freed_at = False, now
+            self._turns.freed(now)
+            self._placer.reconsider_dry_runs()
+        refused, region.rejected = region.rejected, []
+        for rejection in refused:
+            task = asyncio.get_running_loop().create_task(self._clear_away(rejection), name="clear away")
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
+
+    async def _clear_away(self, rejected: Rejected) -> None:
+        """Delete a pod that its kubelet refused, so that only its replacement is left."""
+        namespace, name = rejected.pod.metadata.key
+        message = (
+            f"The kubelet of {rejected.pod.spec.node_name} refused it: {rejected.pod.status.reason} "
+            f"{rejected.pod.status.message} (time {rejected.count} of {LIMIT})"
+        )
+        self._recorder.record(pod_reference(rejected.pod), "KubeletRejected", message, warning=True)
+        try:
+            uid = rejected.pod.metadata.uid
+            await self._api.delete(paths.pods(namespace, name), uid=uid, missing_ok=True)
+        except ApiError as error:
+            _log.warning("refused pod %s/%s was not deleted: %s", namespace, name, error)
+
+    async def _report_pace(self) -> None:
+        """Write algorithm and decision times to the EdgeController's status when they change."""
+        namespace, name = self.region.key
+        written: dict[str, object] = {}
+        while True:
+            rate, p99 = self._thinking.pace()
+            status: dict[str, object] = {"algorithm": self._algorithm(), "decisionsPerSecond": round(rate, 2)}
+            if p99 is not None:
+                status["p99DecisionMs"] = float(f"{1000 * p99:.3g}")
+            if status != written:
+                body = {
+                    "apiVersion": API_VERSION,
+                    "kind": "EdgeController",
+                    "metadata": {"namespace": namespace, "name": name},
+                    "status": status,
+                }
+                try:
+                    path = paths.edge_controllers(namespace, name, "status")
+                    await self._api.apply(path, body, manager=MANAGER_AGENT)
+                    written = status
+                except ApiError as error:
+                    _log.warning("status of EdgeController %s/%s: %s", namespace, name, error)
+            await asyncio.sleep(_PACE_INTERVAL)
+            if not self._busy():
+                footprint.trim()
+
+    def _algorithm(self) -> str:
+        algorithm = self.region.terrain.grant.algorithm
+        return "heuristic" if algorithm == "auto" else algorithm
+
+    def _busy(self) -> bool:
+        return self._placer.binding or self._turns.delay(_clock()) == 0.0
+
+    def _nodes_changed(self) -> None:
+        self._publisher.mark_all()
+        self._wake.set()
+
+    def _changed(self, key: tuple[str, str]) -> None:
+        self._publisher.mark(key)
+        self._wake.set()

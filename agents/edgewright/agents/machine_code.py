@@ -1,0 +1,36 @@
+"""Machine code of the kernels on disk: whether it is there, and `python -m` this to put it there.
+
+Compiling takes about a minute and half a gigabyte, once per installation: hence a process of its own.
+"""
+
+from pathlib import Path
+
+import numba
+
+from edgewright.core import kernel  # noqa: F401 - decides where numba keeps machine code
+
+
+def _marker() -> Path | None:
+    return Path(numba.config.CACHE_DIR) / "complete" if numba.config.CACHE_DIR else None
+
+
+def complete() -> bool:
+    """Whether every kernel that a decision needs is compiled and kept for exactly these sources."""
+    marker = _marker()
+    return marker is not None and marker.exists()
+
+
+def compile_all() -> None:
+    """Compile what is not compiled yet; does nothing when `complete`."""
+    if complete():
+        return
+    from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415 - loading compiles
+
+    rehearse_decision()
+    marker = _marker()
+    if marker is not None:
+        marker.touch()
+
+
+if __name__ == "__main__":
+    compile_all()

@@ -1,0 +1,60 @@
+"""A made-up decision from question to report, which loads every kernel, or compiles it."""
+
+import numpy as np
+
+from edgewright.agents import policies, report
+from edgewright.agents.choice import reasons_of
+from edgewright.core.evaluate import Evaluator
+from edgewright.core.feasibility import check
+from edgewright.core.problem import UNPLACED, PlacedDag, Problem, World
+from edgewright.core.routes import compile_substrate
+from edgewright.core.scenarios import STATUS
+from edgewright.core.service import Demand, Ingress, Invocation, Microservice, Qos, ServiceDag
+from edgewright.core.substrate import Node, Substrate
+from edgewright.core.units import GIB, KB, M_INSTRUCTIONS, MS
+
+
+def rehearse_decision(algorithm: str = "heuristic") -> None:
+    """Decide, check, explain and report one small DAG beside another one."""
+    policies.warm_up()
+    nodes = [
+        Node(f"node-{i}", (4.0, 8 * GIB, 0.0, 0.0, 0.0, 110.0), location=(100.0 * i, 0.0)) for i in range(3)
+    ]
+    substrate = compile_substrate(nodes)
+    neighbour = PlacedDag(_dag("neighbour"), np.array([0, 1], np.int32), np.array([0, 1], np.int32))
+    used = np.zeros((3, len(substrate.capacity[0])))
+    used[:2, 0] = 1.0
+    problem = _question(substrate, World(substrate, used, (neighbour,)))
+    decision = policies.create(algorithm).place(problem, seconds=1.0)
+    check(problem, decision.assign)
+    reasons_of(problem, decision)
+    settled = Problem(problem.world, problem.dag, problem.stage, np.array([0, 1], np.int32), problem.allowed)
+    evaluator = Evaluator(settled, STATUS)
+    evaluator.evaluate(settled.fixed)
+    report.routes(evaluator, settled.fixed)
+
+
+def _question(substrate: Substrate, world: World) -> Problem:
+    return Problem(
+        world=world,
+        dag=_dag("rehearsal"),
+        stage=np.array([0, 1], np.int32),
+        fixed=np.full(2, UNPLACED, np.int32),
+        allowed=np.ones((2, len(substrate.nodes)), np.bool_),
+    )
+
+
+def _dag(name: str) -> ServiceDag:
+    request = (0.5, 0.5 * GIB, 0.0, 0.0, 0.0, 1.0)
+    return ServiceDag(
+        namespace="rehearsal",
+        name=name,
+        microservices=(
+            Microservice("source", request, 5 * M_INSTRUCTIONS),
+            Microservice("sink", request, 5 * M_INSTRUCTIONS),
+        ),
+        invocations=(Invocation("source", "sink", 10 * KB),),
+        demand=Demand(10.0, 20 * KB, 5 * KB),
+        ingress=Ingress(location=(0.0, 0.0)),
+        qos=Qos(max_latency=200 * MS, required=True),
+    )

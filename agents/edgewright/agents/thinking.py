@@ -1,0 +1,91 @@
+"""Runs core and the policies on one thread of their own, so that watches go on meanwhile."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from edgewright.agents.policy import Policy
+from edgewright.core.problem import Decision, Problem
+
+BUDGET = 0.05
+"""Seconds that a policy may take for one decision."""
+_WINDOW = 60.0
+_log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Thinking:
+    """One worker thread; core's caches are touched by it alone."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
+        self._policies: dict[str, Policy] = {}
+        self._decisions: deque[tuple[float, float]] = deque(maxlen=4096)
+
+    async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """`function(*args, **kwargs)` on the worker thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+    async def warm_up(self) -> None:
+        """Load all that a decision needs, so that the first one is as quick as the rest.
+
+        What is not compiled yet is compiled by a process of its own, whose memory goes back afterwards.
+        """
+        started = time.monotonic()
+        if not await self.run(_compiled):
+            _log.info("compiling the kernels, once per installation; this takes a minute")
+            compiler = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "edgewright.agents.machine_code"
+            )
+            await compiler.wait()
+        await self.run(_load)
+        _log.info("ready to decide after %.1f s", time.monotonic() - started)
+
+    def policy(self, algorithm: str) -> Policy:
+        """The policy of this name; raises KeyError naming the known ones."""
+        if algorithm not in self._policies:
+            from edgewright.agents.policies import create  # noqa: PLC0415 - compiled code loads slowly
+
+            self._policies[algorithm] = create(algorithm)
+        return self._policies[algorithm]
+
+    def place(self, problem: Problem, algorithm: str, budget: float = BUDGET) -> Decision:
+        """Decide, on the calling thread, and note how long it took."""
+        policy = self.policy(algorithm)
+        started = time.monotonic()
+        decision = policy.place(problem, seconds=budget)
+        now = time.monotonic()
+        self._decisions.append((now, now - started))
+        return decision
+
+    def pace(self) -> tuple[float, float | None]:
+        """Decisions per second over the last minute, and the 99th percentile of their seconds."""
+        now = time.monotonic()
+        recent = sorted(seconds for at, seconds in self._decisions if now - at <= _WINDOW)
+        if not recent:
+            return 0.0, None
+        return len(recent) / _WINDOW, recent[min(len(recent) - 1, int(0.99 * len(recent)))]
+
+    def close(self) -> None:
+        """End the thread after what it is doing."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _compiled() -> bool:
+    """Whether the kernels' machine code is on disk."""
+    from edgewright.agents.machine_code import complete  # noqa: PLC0415 - compiled code loads slowly
+
+    return complete()
+
+
+def _load() -> None:
+    from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415
+
+    rehearse_decision()

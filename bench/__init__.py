@@ -1,0 +1,1 @@
+"""Benchmarks of placement, recovery, decisions and footprint: `python -m bench`."""

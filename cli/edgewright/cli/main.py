@@ -1,0 +1,42 @@
+"""The `edgewright` command, also found by kubectl as the plugin `kubectl edgewright`."""
+
+import typer
+
+from edgewright.cli import testbed
+from edgewright.cli.agent import agent
+from edgewright.cli.demo import demo
+from edgewright.cli.explain import explain
+from edgewright.cli.operator import operator
+from edgewright.cli.tree import tree
+
+app = typer.Typer(
+    name="edgewright",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Places service DAGs on edge-cloud clusters and keeps their latency objectives while nodes die.\n\n"
+    "Start with `edgewright demo`, or `edgewright testbed up` and `kubectl apply -f servicedag.yaml`.",
+)
+app.command()(demo)
+app.command()(explain)
+app.command()(tree)
+app.add_typer(testbed.app, name="testbed")
+app.command()(operator)
+app.command()(agent)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"edgewright {installed('edgewright')}")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`edgewright operator`: run the operator in this process."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+
+def operator(
+    kubeconfig: Annotated[
+        str | None, typer.Option(help="Kubeconfig file; else KUBECONFIG, else the pod's account.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    namespace: Annotated[str, typer.Option(help="Namespace of the leader Lease.")] = "edgewright-system",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="ServiceDAGs worked on at once.")] = 128,
+    writes: Annotated[int, typer.Option(min=1, max=128, help="API writes in flight at once.")] = 24,
+    resync: Annotated[float, typer.Option(min=5, help="Seconds between two looks at everything.")] = 300.0,
+    restart: Annotated[
+        bool, typer.Option(help="After losing the Lease become a fresh process instead of exiting with 3.")
+    ] = True,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Turn ServiceDAGs into Deployments, Services and PodDisruptionBudgets, and report their status.
+
+    Several may run: one leads, the others wait. SIGTERM ends it after the running writes. An operator that
+    loses its Lease, for example while the API server is away, ends; a fresh process takes its place.
+    """
+    from edgewright.kube.api import ApiError
+    from edgewright.operator.process import EXIT_LOST_LEASE, run
+    from edgewright.operator.settings import OperatorSettings
+
+    settings = OperatorSettings(
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        workers=workers,
+        writes=writes,
+        resync=resync,
+        log_level=log_level,
+    )
+    try:
+        status = asyncio.run(run(settings))
+    except ApiError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    if restart and status == EXIT_LOST_LEASE:
+        # Nothing of the old process may live on, least of all writes under way.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    raise typer.Exit(status)

@@ -1,0 +1,371 @@
+"""Where one placement's requests go: replica shares, routes over stations, and the utilisation they cause."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewright.core.arrays import EVEN, LOST, SAME_NODE, DagArrays
+from edgewright.core.kernel import kernel
+from edgewright.core.substrate import FloatArray, IntArray
+
+RHO_CAP = 0.95
+"""Utilisation beyond which a stretch no longer grows: overload shows as backlog, not as infinity."""
+
+
+class Infrastructure(NamedTuple):
+    """The numeric part of a Substrate; station numbers as there."""
+
+    nodes: int
+    capacity: FloatArray
+    success: FloatArray
+    path: IntArray
+    path_delay: FloatArray
+    path_bandwidth: FloatArray
+    cores: FloatArray
+    speed: FloatArray
+    compute_delay: FloatArray
+    zone: IntArray
+    """(N,) equal numbers are one zone."""
+
+
+class Layout(NamedTuple):
+    """Work space of one placement: replicas by stage, node pairs by transfer, and what each costs."""
+
+    start: IntArray
+    """(M + 1,) first slot of each stage."""
+    node: IntArray
+    """(S,) nodes of a stage's slots, placed ones first and in node order."""
+    placed: IntArray
+    """(M,) placed replicas."""
+    total: IntArray
+    """(M,) replicas that share the traffic: the placed ones, or all slots for a bound."""
+    share: FloatArray
+    """(S,) probability that a request visits the slot."""
+    pair_start: IntArray
+    """(T + 1,) first node pair of each transfer; pair = source replica x target replicas + target replica."""
+    joint: FloatArray
+    """(pairs,) probability that a request's transfer uses the pair."""
+    hops: IntArray
+    """(pairs,) stations of the pair's route."""
+    route: IntArray
+    """(pairs, P + 3)."""
+    cap: FloatArray
+    """(pairs,) bit/s of the narrowest hop; 0 where there is no path."""
+    ideal: FloatArray
+    """(pairs,) x = size / cap, seconds."""
+    wait: FloatArray
+    """(pairs,) x Q, seconds."""
+    fixed: FloatArray
+    """(pairs,) d, seconds."""
+    stage_ideal: FloatArray
+    """(S,) the same for the work of each slot."""
+    stage_wait: FloatArray
+    stage_fixed: FloatArray
+    touched: IntArray
+    """Stations with load of this placement, first `used[0]`."""
+    used: IntArray
+    rho: FloatArray
+    """(stations,) utilisation by this placement alone."""
+
+
+def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layout:
+    """Empty work space for placements whose stage m has slots start[m] to start[m + 1]."""
+    slots = np.append(np.diff(start), 1)  # the user, stage -1, counts as one
+    sizes = slots[dag.source] * slots[dag.target]
+    M, S, P, stations = len(start) - 1, int(start[-1]), int(sizes.sum()), len(infra.capacity)
+    return Layout(
+        start=start,
+        node=np.full(S, -1, np.int32),
+        placed=np.zeros(M, np.int32),
+        total=np.zeros(M, np.int32),
+        share=np.zeros(S),
+        pair_start=np.append(0, np.cumsum(sizes)).astype(np.int32),
+        joint=np.zeros(P),
+        hops=np.zeros(P, np.int32),
+        route=np.zeros((P, infra.path.shape[2] + 3), np.int32),
+        cap=np.zeros(P),
+        ideal=np.zeros(P),
+        wait=np.zeros(P),
+        fixed=np.zeros(P),
+        stage_ideal=np.zeros(S),
+        stage_wait=np.zeros(S),
+        stage_fixed=np.zeros(S),
+        touched=np.zeros(stations, np.int32),
+        used=np.zeros(1, np.int32),
+        rho=np.zeros(stations),
+    )
+
+
+@kernel
+def copy(source: FloatArray, target: FloatArray) -> None:
+    """target[:] = source, without the buffer that numpy semantics ask for."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@kernel
+def replicas(lay: Layout, stage: int) -> int:
+    """Placed replicas of a stage; the user counts as one."""
+    return lay.placed[stage] if stage >= 0 else 1
+
+
+@kernel
+def pairs(dag: DagArrays, lay: Layout, t: int) -> int:
+    """Node pairs that transfer t uses."""
+    return replicas(lay, dag.source[t]) * replicas(lay, dag.target[t])
+
+
+@kernel
+def location(lay: Layout, stage: int, replica: int) -> int:
+    """Node of a replica; -1 for the user."""
+    return lay.node[lay.start[stage] + replica] if stage >= 0 else -1
+
+
+@kernel
+def settle(
+    dag: DagArrays, infra: Infrastructure, lay: Layout, assign: IntArray, whole: bool, weigh: bool
+) -> None:
+    """Fill replicas, shares and routes from `assign` (S,); with `weigh` also this placement's utilisation.
+
+    `whole`: traffic is split over placed replicas; otherwise over all slots, so that adding replicas to a
+    partial placement never lowers another's load.
+    """
+    _arrange(lay, assign, whole)
+    _share(dag, infra, lay)
+    for station in lay.touched[: lay.used[0]]:
+        lay.rho[station] = 0.0
+    lay.used[0] = 0
+    for t in range(len(dag.source)):
+        source, target = dag.source[t], dag.target[t]
+        width = replicas(lay, target)
+        for i in range(replicas(lay, source)):
+            for j in range(width):
+                pair = lay.pair_start[t] + i * width + j
+                lay.joint[pair] = _joint(dag, infra, lay, source, i, target, j)
+                _route(dag, infra, lay, pair, location(lay, source, i), location(lay, target, j))
+                if weigh:
+                    bits = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair]
+                    for h in range(lay.hops[pair]):
+                        station = lay.route[pair, h]
+                        _add(lay, station, bits / station_rate(dag, infra, station))
+    if weigh:
+        for m in range(len(dag.work)):
+            for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
+                node = lay.node[slot]
+                work = dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m]
+                _add(lay, node, work / infra.capacity[node])
+
+
+@kernel
+def _add(lay: Layout, station: int, rho: float) -> None:
+    if rho > 0.0:
+        if lay.rho[station] == 0.0:
+            lay.touched[lay.used[0]] = station
+            lay.used[0] += 1
+        lay.rho[station] += rho
+
+
+@kernel
+def _arrange(lay: Layout, assign: IntArray, whole: bool) -> None:
+    """Sort each stage's placed replicas by node (their order means nothing)."""
+    for m in range(len(lay.placed)):
+        first, n = lay.start[m], 0
+        for slot in range(first, lay.start[m + 1]):
+            node = assign[slot]
+            if node < 0:
+                continue
+            at = n
+            while at > 0 and lay.node[first + at - 1] > node:
+                lay.node[first + at] = lay.node[first + at - 1]
+                at -= 1
+            lay.node[first + at] = node
+            n += 1
+        lay.placed[m] = n
+        lay.total[m] = n if whole else lay.start[m + 1] - first
+
+
+@kernel
+def near(dag: DagArrays, infra: Infrastructure, lay: Layout, stage: int, caller: int) -> int:
+    """How many replicas of `stage` the Service prefers for a caller on node `caller`; 0 for no preference."""
+    if dag.traffic[stage] == EVEN or caller < 0:
+        return 0
+    found = 0
+    for i in range(lay.placed[stage]):
+        found += prefers(dag, infra, stage, caller, lay.node[lay.start[stage] + i])
+    return found
+
+
+@kernel
+def prefers(dag: DagArrays, infra: Infrastructure, stage: int, caller: int, node: int) -> int:
+    """1 where the Service of `stage` prefers a replica on `node` for a caller on node `caller`."""
+    if dag.traffic[stage] == SAME_NODE:
+        return 1 if node == caller else 0
+    return 1 if infra.zone[node] == infra.zone[caller] else 0
+
+
+@kernel
+def _given(dag: DagArrays, infra: Infrastructure, lay: Layout, stage: int, i: int, caller: int) -> float:
+    """Probability that a caller on node `caller` gets replica i of `stage`."""
+    found = near(dag, infra, lay, stage, caller)
+    if found == 0:
+        return 1.0 / lay.total[stage]
+    return prefers(dag, infra, stage, caller, lay.node[lay.start[stage] + i]) / found
+
+
+@kernel
+def _share(dag: DagArrays, infra: Infrastructure, lay: Layout) -> None:
+    for m in dag.order:
+        caller = dag.caller[m]
+        for i in range(lay.placed[m]):
+            if dag.traffic[m] == EVEN or caller < 0 or lay.placed[caller] == 0:
+                share = 1.0 / lay.total[m]
+            else:
+                share = 0.0
+                for c in range(lay.start[caller], lay.start[caller] + lay.placed[caller]):
+                    share += lay.share[c] * _given(dag, infra, lay, m, i, lay.node[c])
+            lay.share[lay.start[m] + i] = share
+
+
+@kernel
+def _joint(
+    dag: DagArrays, infra: Infrastructure, lay: Layout, source: int, i: int, target: int, j: int
+) -> float:
+    """Probability that one request uses replica i of `source` and j of `target`."""
+    if source >= 0 and target >= 0:
+        if dag.traffic[target] != EVEN and dag.caller[target] == source:
+            at = lay.start[source] + i
+            return lay.share[at] * _given(dag, infra, lay, target, j, lay.node[at])
+        if dag.traffic[source] != EVEN and dag.caller[source] == target:
+            at = lay.start[target] + j
+            return lay.share[at] * _given(dag, infra, lay, source, i, lay.node[at])
+    first = lay.share[lay.start[source] + i] if source >= 0 else 1.0
+    second = lay.share[lay.start[target] + j] if target >= 0 else 1.0
+    return first * second
+
+
+@kernel
+def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int, v: int) -> None:
+    """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user."""
+    N, n, cap, fixed = infra.nodes, 0, np.inf, 0.0
+    if dag.cell < 0 and (u < 0 or v < 0):
+        lay.hops[pair] = 0
+        lay.cap[pair] = 0.0 if dag.cell == LOST else np.inf
+        lay.fixed[pair] = 0.0
+        return
+    if u < 0:
+        u, cap, fixed = dag.cell, dag.cell_rate, dag.cell_delay
+        lay.route[pair, n] = 3 * N + u
+        n += 1
+    elif v < 0:
+        v, cap, fixed = dag.cell, dag.cell_rate, dag.cell_delay
+        lay.route[pair, n] = 4 * N + v
+        n += 1
+    if u != v:
+        lay.route[pair, n] = N + u
+        lay.route[pair, n + 1] = 2 * N + v
+        n += 2
+        dummy = len(infra.capacity) - 1
+        for p in range(infra.path.shape[2]):
+            if infra.path[u, v, p] == dummy:
+                break
+            lay.route[pair, n] = infra.path[u, v, p]
+            n += 1
+        cap = min(cap, infra.path_bandwidth[u, v])
+        fixed += infra.path_delay[u, v]
+    lay.hops[pair], lay.cap[pair], lay.fixed[pair] = n, cap, fixed
+
+
+@kernel
+def station_rate(dag: DagArrays, infra: Infrastructure, station: int) -> float:
+    """What a station serves for this DAG per second: a cell's airtime carries its users' rate."""
+    if 3 * infra.nodes <= station < 5 * infra.nodes:
+        return dag.cell_rate
+    return infra.capacity[station]
+
+
+@kernel
+def stretch(rho: float, k: float) -> float:
+    """Q(rho, k): mean wait over ideal time of a job that may use 1/k of a processor-sharing station.
+
+    rho^(sqrt(2 (k + 1)) - 1) / (k (1 - rho)), exact for k = 1; for k servers Sakasegawa's approximation.
+    """
+    if rho <= 0.0:
+        return 0.0
+    rho = min(rho, RHO_CAP)
+    if k <= 1.0:
+        return rho / (1.0 - rho)
+    if not k < np.inf:
+        return 0.0
+    return rho ** (math.sqrt(2.0 * (k + 1.0)) - 1.0) / (k * (1.0 - rho))
+
+
+@kernel
+def container_rho(dag: DagArrays, lay: Layout, m: int, slot: int, speed: float) -> float:
+    """Utilisation of a replica's own CPU limit, `speed` instructions per second."""
+    return dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m] / speed
+
+
+@kernel
+def time(dag: DagArrays, infra: Infrastructure, lay: Layout, rho: FloatArray, backlog: FloatArray) -> None:
+    """Ideal time, wait and fixed delay of every slot and pair at station utilisations `rho` (stations,).
+
+    `backlog` (stations,) seconds of queued work are added once per visited station.
+    """
+    for m in range(len(dag.work)):
+        for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
+            time_stage(dag, infra, lay, rho, backlog, m, slot, 0.0)
+    for t in range(len(dag.source)):
+        for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
+            time_pair(dag, infra, lay, rho, backlog, t, pair, 0.0)
+
+
+@kernel
+def time_stage(
+    dag: DagArrays,
+    infra: Infrastructure,
+    lay: Layout,
+    rho: FloatArray,
+    backlog: FloatArray,
+    m: int,
+    slot: int,
+    extra: float,
+) -> None:
+    """Time one slot of stage m with `extra` instructions per second on its node beyond `rho`."""
+    node = lay.node[slot]
+    cores = min(dag.cores[m], infra.cores[node])
+    speed = cores * infra.speed[node]
+    ideal = dag.work[m] / speed if dag.work[m] > 0.0 else 0.0
+    q = stretch(rho[node] + extra / infra.capacity[node], infra.cores[node] / cores)
+    if dag.cores[m] < infra.cores[node]:
+        own = stretch(container_rho(dag, lay, m, slot, speed), 1.0)
+        q = math.sqrt(own * own + q * q)
+    lay.stage_ideal[slot] = ideal
+    lay.stage_wait[slot] = ideal * q
+    lay.stage_fixed[slot] = infra.compute_delay[node] + backlog[node]
+
+
+@kernel
+def time_pair(
+    dag: DagArrays,
+    infra: Infrastructure,
+    lay: Layout,
+    rho: FloatArray,
+    backlog: FloatArray,
+    t: int,
+    pair: int,
+    extra: float,
+) -> None:
+    """Time one node pair of transfer t with `extra` bit/s on its route beyond `rho`."""
+    cap = lay.cap[pair]
+    if cap <= 0.0:
+        lay.ideal[pair] = lay.wait[pair] = 0.0
+        lay.fixed[pair] = np.inf
+        return
+    ideal, q, fixed = dag.size[t] / cap, 0.0, lay.fixed[pair]
+    for h in range(lay.hops[pair]):
+        station = lay.route[pair, h]
+        rate = station_rate(dag, infra, station)
+        q += stretch(rho[station] + extra / rate, rate / cap)
+        fixed += backlog[station]
+    lay.ideal[pair], lay.wait[pair], lay.fixed[pair] = ideal, ideal * q, fixed

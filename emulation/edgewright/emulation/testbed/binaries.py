@@ -1,0 +1,163 @@
+"""Finds the control plane's programs, or gets them once: named, on PATH, cached, released or built."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from edgewright.emulation.testbed import builds, releases
+from edgewright.emulation.testbed.errors import TestbedError
+from edgewright.emulation.testbed.layout import cache_home
+from edgewright.emulation.testbed.report import Report, silent
+
+TOOLCHAIN = Path(__file__).parent / "toolchain"
+"""One Go module per component: its go.mod pins the version, its go.sum every source's checksum."""
+VERSION_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Component:
+    """Programs that come from one source module in one version."""
+
+    name: str
+    module: str
+    packages: dict[str, str]
+    """Program name to Go package."""
+    stamp: tuple[str, ...] = ()
+    """Linker flags; `{version}`, `{major}` and `{minor}` are filled in."""
+
+    @cached_property
+    def version(self) -> str:
+        """The pinned version, such as `1.36.3`, as the toolchain's go.mod has it."""
+        text = (TOOLCHAIN / self.name / "go.mod").read_text()
+        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} v(\S+)", text, re.MULTILINE)
+        if found is None:
+            raise TestbedError(f"toolchain/{self.name}/go.mod does not require {self.module}")
+        return found[1]
+
+    @property
+    def minor(self) -> str:
+        """Major and minor version, such as `1.36`."""
+        return ".".join(self.version.split(".")[:2])
+
+    @property
+    def folder(self) -> Path:
+        """Where this version's programs are cached."""
+        return cache_home() / "bin" / f"{self.name}-{self.version}"
+
+    @property
+    def linker_flags(self) -> str:
+        """What the linker writes into the programs: kwokctl reads versions from them."""
+        major, minor = self.minor.split(".")
+        return " ".join(self.stamp).format(version=self.version, major=major, minor=minor)
+
+
+_KUBERNETES_STAMP = tuple(
+    f"-X {package}.{field}"
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    for field in ("gitVersion=v{version}", "gitMajor={major}", "gitMinor={minor}")
+)
+COMPONENTS = (
+    Component("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}),
+    Component(
+        "kwok",
+        "sigs.k8s.io/kwok",
+        {name: f"sigs.k8s.io/kwok/cmd/{name}" for name in ("kwok", "kwokctl")},
+        ("-X sigs.k8s.io/kwok/pkg/consts.Version=v{version}",),
+    ),
+    Component(
+        "kubernetes",
+        "k8s.io/kubernetes",
+        {
+            name: f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+        },
+        ("-s -w", *_KUBERNETES_STAMP),
+    ),
+)
+
+
+def resolve(report: Report = silent, components: Iterable[Component] = COMPONENTS) -> dict[str, Path]:
+    """Path of every program; what is found nowhere is downloaded or built, which can take minutes.
+
+    The order for each program: the environment variable `EDGEWRIGHT_` + its name (as in
+    EDGEWRIGHT_KUBE_APISERVER), a program of the pinned minor version on PATH, the user's cache, the
+    official release, the sources. Raises TestbedError if a named program does not run or none can be had.
+    """
+    programs: dict[str, Path] = {}
+    for component in components:
+        found = {name: find(component, name) for name in component.packages}
+        missing = [name for name, path in found.items() if path is None]
+        if missing:
+            obtain(component, missing, report)
+        for name, path in found.items():
+            programs[name] = path or component.folder / name
+    return programs
+
+
+def find(component: Component, program: str) -> Path | None:
+    """A program that is there already, or None."""
+    variable = f"EDGEWRIGHT_{program.upper().replace('-', '_')}"
+    if named := os.environ.get(variable):
+        path = Path(named)
+        if not os.access(path, os.X_OK) or path.is_dir():
+            raise TestbedError(f"{variable} names {named!r}, which is not a program that can be run")
+        return path.absolute()
+    if (on_path := shutil.which(program)) and version_of(Path(on_path)).startswith(f"{component.minor}."):
+        return Path(on_path).absolute()
+    cached = component.folder / program
+    return cached if os.access(cached, os.X_OK) else None
+
+
+def version_of(program: Path) -> str:
+    """What the program says its version is, such as `1.36.3`; empty if it does not say."""
+    # kubectl alone has no flag for it and may need a cluster unless told not to.
+    arguments = ["version", "--client"] if program.name == "kubectl" else ["--version"]
+    try:
+        said = subprocess.run(
+            [str(program), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"\bv?(\d+\.\d+\.\d+)", said)
+    return found[1] if found else ""
+
+
+def obtain(component: Component, programs: Iterable[str], report: Report) -> None:
+    """Put programs into the cache; another process that is at it already is waited for."""
+    with _locked(component, report):
+        for name in programs:
+            target = component.folder / name
+            if os.access(target, os.X_OK):
+                continue
+            fresh = target.with_name(f".{name}.new")
+            try:
+                releases.download(component.name, component.version, name, fresh, report)
+            except releases.UnavailableError as reason:
+                report(f"no official release of {name} v{component.version} can be had ({reason})")
+                builds.build(TOOLCHAIN / component.name, component, name, fresh, report)
+            fresh.chmod(0o755)
+            fresh.rename(target)
+
+
+@contextmanager
+def _locked(component: Component, report: Report) -> Iterator[None]:
+    component.folder.mkdir(parents=True, exist_ok=True)
+    with (component.folder / ".lock").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"waiting for another process that is getting {component.name} v{component.version}")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,140 @@
+"""Emulated nodes: created in bulk, listed, cut off the network and healed."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from edgewright.emulation.testbed.control_plane import KWOK_ANNOTATION
+from edgewright.emulation.testbed.errors import TestbedError
+from edgewright.kube import names, paths
+from edgewright.kube.api import Api, ApiError
+from edgewright.kube.conditions import now
+
+CUT_HOLDER = "edgewright-testbed-cut"
+"""Holder of the Lease of a node that is cut: KWOK leaves a node alone whose Lease is another's."""
+CUT_SECONDS = 30 * 24 * 3600
+KWOK_SELECTOR = {KWOK_ANNOTATION: "fake"}
+
+
+def ready(node: Mapping[str, Any]) -> bool:
+    """Whether Kubernetes holds the node for Ready."""
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+async def create(api: Api, objects: Iterable[Mapping[str, Any]]) -> None:
+    """Create nodes, many at once; one that exists already is an ApiError (409)."""
+    await asyncio.gather(*(api.create(paths.nodes(), node) for node in objects))
+
+
+async def wait_ready(api: Api, wanted: Iterable[str], timeout: float = 120.0) -> None:  # noqa: ASYNC109
+    """Wait until all these nodes are Ready; TestbedError naming some that are not after `timeout` seconds."""
+    missing = set(wanted)
+    deadline = time.monotonic() + timeout
+    while missing:
+        listed = await api.items(paths.nodes())
+        missing -= {node["metadata"]["name"] for node in listed if ready(node)}
+        if missing and time.monotonic() > deadline:
+            some = ", ".join(sorted(missing)[:5])
+            raise TestbedError(f"{len(missing)} nodes are not Ready after {timeout:.0f} s, among them {some}")
+        if missing:
+            await asyncio.sleep(0.1 + len(listed) / 2000)
+
+
+async def cut(api: Api, targets: Iterable[str]) -> None:
+    """Cut nodes off: their Leases are taken over, so that nothing renews them and no pod there changes.
+
+    The renewal at the moment of the cut is the node's last heartbeat. Cutting a node twice does
+    nothing new. Raises TestbedError if a node does not exist.
+    """
+    targets = list(targets)
+    await _known(api, targets)
+    await asyncio.gather(*(_take_lease(api, name) for name in targets))
+
+
+async def _take_lease(api: Api, name: str) -> None:
+    spec = {
+        "holderIdentity": CUT_HOLDER,
+        "leaseDurationSeconds": CUT_SECONDS,
+        "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+    path = paths.leases(names.NAMESPACE_NODE_LEASE, name)
+    try:
+        held = await api.get(path)
+        if held["spec"].get("holderIdentity") != CUT_HOLDER:
+            await api.patch(path, {"spec": spec})
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": names.NAMESPACE_NODE_LEASE},
+            "spec": spec,
+        }
+        await api.create(paths.leases(names.NAMESPACE_NODE_LEASE), lease)
+
+
+async def heal(api: Api, targets: Iterable[str]) -> None:
+    """Give cut nodes back to KWOK, which renews their Leases within a quarter of their duration.
+
+    Returns when they are Ready, and their surviving pods too: KWOK, unlike a kubelet, leaves them unready.
+    A node that was not cut is left alone. Raises TestbedError if a node does not exist.
+    """
+    targets = list(targets)
+    await _known(api, targets)
+    healed = await cut_names(api) & set(targets)
+    for name in healed:
+        await api.delete(paths.leases(names.NAMESPACE_NODE_LEASE, name), missing_ok=True)
+    await wait_ready(api, healed)
+    for name in healed:
+        for pod in await api.items(paths.pods(), fieldSelector=f"spec.nodeName={name}"):
+            await _report_ready(api, pod)
+
+
+async def _report_ready(api: Api, pod: Mapping[str, Any]) -> None:
+    """Say what a kubelet says when it is back: a pod whose containers all run is Ready."""
+    states = {c["type"]: c["status"] for c in pod["status"].get("conditions") or []}
+    survived = states.get("ContainersReady") == "True" and "deletionTimestamp" not in pod["metadata"]
+    if survived and states.get("Ready") != "True":
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": now()}
+        path = paths.pods(pod["metadata"]["namespace"], pod["metadata"]["name"], "status")
+        await api.patch(path, {"status": {"conditions": [ready]}}, kind="strategic")
+
+
+async def cut_names(api: Api) -> set[str]:
+    """Names of the nodes that are cut now."""
+    leases = await api.items(paths.leases(names.NAMESPACE_NODE_LEASE))
+    return {
+        lease["metadata"]["name"] for lease in leases if lease["spec"].get("holderIdentity") == CUT_HOLDER
+    }
+
+
+async def edge_names(api: Api) -> list[str]:
+    """Names of all nodes of tier edge."""
+    edge = await api.items(paths.nodes(), labelSelector=f"{names.LABEL_TIER}=edge")
+    return [node["metadata"]["name"] for node in edge]
+
+
+async def _known(api: Api, targets: Sequence[str]) -> None:
+    existing = {node["metadata"]["name"] for node in await api.items(paths.nodes())}
+    unknown = sorted(set(targets) - existing)
+    if unknown:
+        raise TestbedError(
+            f"no node {', '.join(repr(name) for name in unknown)} in this testbed: "
+            "`edgewright testbed nodes` lists them"
+        )
+
+
+def sample(candidates: Iterable[str], percent: float, seed: int = 0) -> list[str]:
+    """A seeded choice of `percent` % of the candidates, at least one, sorted; ValueError outside (0, 100]."""
+    if not 0 < percent <= 100:
+        raise ValueError(f"percent is {percent:g}: give more than 0 and at most 100")
+    pool = sorted(candidates)
+    if not pool:
+        return []
+    count = max(1, round(len(pool) * percent / 100))
+    return sorted(random.Random(seed).sample(pool, count))

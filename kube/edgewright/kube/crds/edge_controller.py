@@ -1,0 +1,134 @@
+"""The EdgeController kind: one edge region, its nodes and namespaces, and how its agent decides."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from edgewright.kube.crds.wire import ATOMIC, SET, Conditions, Label, Selector, Wire, rule, rules
+
+Endpoint = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+ResourceName = Annotated[
+    str,
+    StringConstraints(
+        min_length=1,
+        max_length=127,
+        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+    ),
+]
+
+
+class SharedLink(Wire):
+    """A link of an EdgeTopology, named by its ends."""
+
+    source: Endpoint = Field(description="One end: a node, or a switch known by name.")
+    target: Endpoint = Field(description="The other end.")
+
+
+class Shared(Wire):
+    """A part of nodes or links that several regions use."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.nodeSelector) && size(self.nodeSelector) > 0 || has(self.links) &&"
+                " size(self.links) > 0",
+                "an entry of shared needs a nodeSelector that is not empty, or links",
+            )
+        )
+    )
+    node_selector: Selector = Field(default={}, description="Labels of the shared nodes.")
+    links: list[SharedLink] = Field(
+        default=[], max_length=256, json_schema_extra=ATOMIC, description="Links shared at this fraction."
+    )
+    fraction: Annotated[float, Field(ge=0.001, le=1)] = Field(
+        description="Part of the capacity that this region may use; the regions' fractions add up to 1"
+        " at most."
+    )
+
+
+class ResourceNames(Wire):
+    """The cluster's names of the extended resources."""
+
+    gpu: ResourceName = Field(default="edgewright.dev/gpu", description="Extended resource of GPUs.")
+    npu: ResourceName = Field(
+        default="edgewright.dev/npu", description="Extended resource of neural processing units."
+    )
+    radio: ResourceName = Field(
+        default="edgewright.dev/radio-mbps", description="Extended resource of radio capacity in Mbit/s."
+    )
+
+
+class EdgeControllerSpec(Wire):
+    """Which nodes and namespaces the region has, and how its agent decides."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.nodeSelector) && size(self.nodeSelector) > 0 || has(self.shared) &&"
+                " size(self.shared) > 0",
+                "an EdgeController needs nodes: give a nodeSelector that is not empty, or shared nodes",
+            )
+        )
+    )
+    node_selector: Selector = Field(
+        default={},
+        description="Labels of the region's own nodes; a node belongs to the oldest EdgeController that"
+        " selects it.",
+    )
+    shared: list[Shared] = Field(
+        default=[],
+        max_length=16,
+        json_schema_extra=ATOMIC,
+        description="Nodes and links used together with other regions.",
+    )
+    namespaces: list[Label] = Field(
+        default=[],
+        max_length=64,
+        json_schema_extra=SET,
+        description="Namespaces whose ServiceDAGs the agent places; empty: the EdgeController's own.",
+    )
+    algorithm: Literal["auto", "heuristic", "exact", "best-fit", "random"] = Field(
+        default="auto", description="Algorithm of ServiceDAGs that ask for auto; auto means heuristic."
+    )
+    resource_names: ResourceNames = Field(
+        default=ResourceNames(), description="The cluster's names of the extended resources."
+    )
+
+
+class EdgeControllerStatus(Wire):
+    """What the operator grants and what the agent reports."""
+
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The metadata.generation that the operator last acted on."
+    )
+    conditions: Conditions = Field(default=[])
+    nodes: list[Annotated[str, StringConstraints(max_length=253)]] = Field(
+        default=[],
+        max_length=2000,
+        json_schema_extra=ATOMIC,
+        description="Nodes that the agent may bind pods to, its own and shared ones; an admission"
+        " policy holds it to them.",
+    )
+    node_count: int | None = Field(default=None, ge=0, description="How many nodes that are.")
+    namespaces: list[Label] = Field(
+        default=[], max_length=64, json_schema_extra=ATOMIC, description="Namespaces that the region governs."
+    )
+    algorithm: str = Field(default="", max_length=32, description="Algorithm in use.")
+    decisions_per_second: float | None = Field(
+        default=None, ge=0, description="Placement decisions per second, lately."
+    )
+    p99_decision_ms: float | None = Field(
+        default=None,
+        alias="p99DecisionMs",
+        ge=0,
+        description="Time of a decision, 99th percentile, in milliseconds.",
+    )
+
+
+class EdgeController(Wire):
+    """An edge region: the nodes and namespaces that one agent governs."""
+
+    spec: EdgeControllerSpec = Field(description="Nodes, namespaces and policy of the region.")
+    status: EdgeControllerStatus | None = Field(
+        default=None, description="What was granted and what the agent reports."
+    )

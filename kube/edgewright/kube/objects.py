@@ -1,0 +1,207 @@
+"""The fields that hot paths read of pods, nodes and Leases, decoded by msgspec and nothing else kept."""
+
+from typing import Any
+
+import msgspec
+
+
+class OwnerReference(msgspec.Struct, rename="camel", frozen=True):
+    """Who owns an object; `controller` marks the one that manages it."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    api_version: str = ""
+    controller: bool = False
+
+
+class Metadata(msgspec.Struct, rename="camel", frozen=True):
+    """Object metadata; timestamps stay RFC 3339 text."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    owner_references: list[OwnerReference] = []
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name); the namespace is empty for cluster-scoped objects."""
+        return self.namespace, self.name
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """The owner that manages the object, if any."""
+        return next((owner for owner in self.owner_references if owner.controller), None)
+
+
+class Resource(msgspec.Struct, rename="camel", frozen=True):
+    """What a reflector needs of any object: its metadata."""
+
+    metadata: Metadata
+
+
+class Manifest(Resource, rename="camel", frozen=True):
+    """Any object with its spec and status as plain JSON, for kinds that change seldom."""
+
+    api_version: str = ""
+    kind: str = ""
+    spec: dict[str, Any] = {}
+    status: dict[str, Any] = {}
+
+
+class Condition(msgspec.Struct, rename="camel", frozen=True):
+    """One status condition of a built-in kind."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+
+
+class Toleration(msgspec.Struct, rename="camel", frozen=True):
+    """A pod's toleration; empty `key` with operator Exists tolerates everything."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class Taint(msgspec.Struct, rename="camel", frozen=True):
+    """A node's taint."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+    def tolerated_by(self, tolerations: list[Toleration]) -> bool:
+        """Whether one of the tolerations matches, as kube-scheduler decides it."""
+        return any(
+            (not t.effect or t.effect == self.effect)
+            and (
+                (t.operator == "Exists" and (not t.key or t.key == self.key))
+                or (t.operator != "Exists" and t.key == self.key and t.value == self.value)
+            )
+            for t in tolerations
+        )
+
+
+Quantities = dict[str, str | int | float]
+"""Resource name to Kubernetes quantity, as in `requests`, `limits` and `allocatable`."""
+
+
+class ContainerResources(msgspec.Struct, frozen=True):
+    """A container's requests and limits."""
+
+    requests: Quantities = {}
+    limits: Quantities = {}
+
+
+class Container(msgspec.Struct, rename="camel", frozen=True):
+    """A container's name and resources; `restart_policy` Always marks a sidecar among init containers."""
+
+    name: str
+    resources: ContainerResources = ContainerResources()
+    restart_policy: str | None = None
+
+
+class SchedulingGate(msgspec.Struct, frozen=True):
+    """A gate that keeps a pod from being bound."""
+
+    name: str
+
+
+class PodSpec(msgspec.Struct, rename="camel", frozen=True):
+    """What placement reads of a pod's spec."""
+
+    containers: list[Container] = []
+    init_containers: list[Container] = []
+    node_name: str = ""
+    scheduler_name: str = ""
+    priority: int = 0
+    node_selector: dict[str, str] = {}
+    tolerations: list[Toleration] = []
+    scheduling_gates: list[SchedulingGate] = []
+    overhead: Quantities = {}
+    resources: ContainerResources | None = None
+
+
+class PodStatus(msgspec.Struct, rename="camel", frozen=True):
+    """What placement reads of a pod's status."""
+
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    conditions: list[Condition] = []
+
+
+class Pod(Resource, rename="camel", frozen=True):
+    """A pod as placement sees it."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the pod has ended, so that it holds no resources any more."""
+        return self.status.phase in {"Succeeded", "Failed"}
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pod is Ready and not being deleted."""
+        return self.metadata.deletion_timestamp is None and has_condition(self.status.conditions, "Ready")
+
+
+class NodeSpec(msgspec.Struct, rename="camel", frozen=True):
+    """What placement reads of a node's spec."""
+
+    unschedulable: bool = False
+    taints: list[Taint] = []
+
+
+class NodeStatus(msgspec.Struct, rename="camel", frozen=True):
+    """What placement reads of a node's status."""
+
+    allocatable: Quantities = {}
+    conditions: list[Condition] = []
+
+
+class Node(Resource, rename="camel", frozen=True):
+    """A node as placement sees it."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the node's Ready condition is True."""
+        return has_condition(self.status.conditions, "Ready")
+
+
+class LeaseSpec(msgspec.Struct, rename="camel", frozen=True):
+    """Who holds a Lease and for how long since when; times are RFC 3339 text with microseconds."""
+
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    acquire_time: str | None = None
+    renew_time: str | None = None
+    lease_transitions: int | None = None
+
+
+class Lease(Resource, rename="camel", frozen=True):
+    """A coordination Lease."""
+
+    spec: LeaseSpec = LeaseSpec()
+
+
+def has_condition(conditions: list[Condition], kind: str, status: str = "True") -> bool:
+    """Whether a condition of type `kind` has `status`."""
+    return any(condition.type == kind and condition.status == status for condition in conditions)

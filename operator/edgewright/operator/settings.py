@@ -1,0 +1,50 @@
+"""Everything that the operator process can be told, in one place."""
+
+import os
+import socket
+import uuid
+from dataclasses import asdict, dataclass, field
+
+from edgewright.kube.names import LEASE_OPERATOR, OPERATOR_NAMESPACE
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class OperatorSettings:
+    """Settings of one operator process; durations in seconds."""
+
+    kubeconfig: str | None = None
+    """Kubeconfig file; none: $KUBECONFIG, the pod's account, or ~/.kube/config."""
+    context: str | None = None
+    """Context of the kubeconfig; none: its current one."""
+    namespace: str = OPERATOR_NAMESPACE
+    """Where the leader Lease is."""
+    lease: str = LEASE_OPERATOR
+    """Name of the leader Lease."""
+    lease_duration: int = 15
+    """Seconds after which a silent leader may be replaced."""
+    identity: str = field(default_factory=_identity)
+    """Holder identity in the Lease."""
+    workers: int = 128
+    """ServiceDAGs reconciled at once."""
+    writes: int = 24
+    """API writes in flight at once."""
+    resync: float = 300.0
+    """Seconds between two looks at everything, whether or not anything happened."""
+    backoff_base: float = 0.2
+    """First wait after a failed reconcile."""
+    backoff_cap: float = 60.0
+    """Longest wait after repeated failures."""
+    load_refresh: float = 10.0
+    """Seconds after which an unchanged NodeLoad is confirmed (agents distrust it after 30)."""
+    shutdown_grace: float = 8.0
+    """Seconds that running writes get after SIGTERM."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+
+    def lines(self) -> list[str]:
+        """One `name = value` line per setting; none of them is a secret."""
+        return [f"{name} = {value}" for name, value in asdict(self).items()]

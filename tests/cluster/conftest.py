@@ -1,0 +1,93 @@
+"""Real control planes for tests: one per pytest worker, and private ones for tests that break things."""
+
+import asyncio
+import atexit
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from edgewright.emulation import testbed
+from edgewright.emulation.testbed.processes import start_time
+from edgewright.kube import paths
+from edgewright.kube.api import Api, ApiError
+
+PREFIX = "pytest"
+
+
+def _name() -> str:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"{PREFIX}-{os.getpid()}-{worker}-{uuid.uuid4().hex[:4]}"
+
+
+def _sweep() -> None:
+    """Take away testbeds of test runs that were killed."""
+    for name in testbed.names():
+        if name.startswith(f"{PREFIX}-") and start_time(int(name.split("-")[1])) is None:
+            testbed.down(name)
+
+
+def _up(**options: Any) -> testbed.Testbed:
+    wanted = testbed.Options(**{"bare": True, "heartbeat": "edge", **options})
+    # In a thread of its own, `up` may be called from a coroutine too.
+    with ThreadPoolExecutor(1) as thread:
+        bed = thread.submit(testbed.up, _name(), options=wanted).result()
+    atexit.register(testbed.down, bed.name)
+    return bed
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[testbed.Testbed]:
+    """The worker's own control plane: CRDs, RBAC and the nodes and links of `melbourne-small`.
+
+    No operator and no agents run, and no EdgeController claims the nodes: tests make their own.
+    """
+    _sweep()
+    bed = _up(edge_controllers=False)
+    yield bed
+    testbed.down(bed.name)
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[Callable[..., testbed.Testbed]]:
+    """Makes private control planes (fields of `testbed.Options`), for tests that stop or overload things."""
+    beds: list[testbed.Testbed] = []
+
+    def make(**options: Any) -> testbed.Testbed:
+        beds.append(_up(**options))
+        return beds[-1]
+
+    yield make
+    for bed in beds:
+        testbed.down(bed.name)
+
+
+@pytest.fixture
+async def api(cluster: testbed.Testbed) -> AsyncIterator[Api]:
+    """The administrator's client."""
+    async with await Api.connect(str(cluster.kubeconfig)) as client:
+        yield client
+
+
+@pytest.fixture
+async def namespace(api: Api) -> AsyncIterator[str]:
+    """A fresh namespace whose ServiceAccount is there; it is deleted afterwards, without waiting."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    await api.create(
+        paths.namespaces(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            await api.get(paths.serviceaccounts(name, "default"))
+            break
+        except ApiError as error:
+            if error.status != 404 or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.02)
+    yield name
+    await api.delete(paths.namespaces(name), missing_ok=True)

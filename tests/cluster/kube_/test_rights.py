@@ -1,0 +1,320 @@
+"""What the accounts of agents and operator may do, and to which nodes an agent may bind."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgewright.emulation.testbed import Testbed
+from edgewright.kube import names, paths
+from edgewright.kube.api import Api, ApiError
+from edgewright.kube.grants import node_grants
+
+RBAC = "rbac.authorization.k8s.io/v1"
+As = Callable[[str, str], Awaitable[Api]]
+Row = tuple[str, str, str, str, bool, bool]
+"""Verb, group, resource, subresource, whether in its own namespace, whether it may."""
+
+
+@pytest.fixture
+async def as_account(cluster: Testbed, api: Api, tmp_path: Path) -> AsyncIterator[As]:
+    """Makes clients with the token of a ServiceAccount and nothing else."""
+    clients: list[Api] = []
+    kubeconfig = cluster.kubeconfig.read_text()
+
+    async def connect(namespace: str, account: str) -> Api:
+        token = await api.create(paths.serviceaccounts(namespace, account, "token"), {"spec": {}})
+        config = yaml.safe_load(kubeconfig)
+        config["users"] = [{"name": user["name"], "user": {}} for user in config["users"]]
+        config["users"][0]["user"] = {"token": token["status"]["token"]}
+        config["contexts"][0]["context"]["user"] = config["users"][0]["name"]
+        file = tmp_path / f"{namespace}-{account}"
+        file.write_text(yaml.safe_dump(config))
+        clients.append(await Api.connect(str(file)))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        await client.close()
+
+
+async def make(api: Api, body: dict[str, Any], namespace: str | None = None) -> dict[str, Any]:
+    return await api.create(paths.of_object(body["kind"], namespace, None), body)
+
+
+def account(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+
+
+def binding(role: str, account_namespace: str, account_name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": RBAC,
+        "kind": "RoleBinding",
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "namespace": account_namespace, "name": account_name}],
+    }
+
+
+@pytest.fixture
+async def region(api: Api, namespace: str) -> str:
+    """A namespace with an EdgeController of the nodes `mine-1` and `mine-2`, and its agent's account."""
+    await make(api, account(names.AGENT_ACCOUNT), namespace)
+    await make(api, binding(names.ROLE_AGENT, namespace, names.AGENT_ACCOUNT), namespace)
+    controller = {
+        "apiVersion": names.API_VERSION,
+        "kind": "EdgeController",
+        "metadata": {"name": "ec"},
+        "spec": {"nodeSelector": {"edgewright.dev/region": namespace}},
+    }
+    await make(api, controller, namespace)
+    await api.patch(
+        paths.edge_controllers(namespace, "ec", "status"), {"status": {"nodes": ["mine-1", "mine-2"]}}
+    )
+    return namespace
+
+
+@pytest.fixture
+async def agent(region: str, as_account: As) -> Api:
+    return await as_account(region, names.AGENT_ACCOUNT)
+
+
+async def pod(api: Api, namespace: str) -> str:
+    spec = {"schedulerName": names.SCHEDULER, "containers": [{"name": "c", "image": "c"}]}
+    made = await make(
+        api,
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "p-"}, "spec": spec},
+        namespace,
+    )
+    return str(made["metadata"]["name"])
+
+
+async def bind(client: Api, namespace: str, name: str, node: str) -> None:
+    target = {"apiVersion": "v1", "kind": "Node", "name": node}
+    body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+    await client.create(paths.pods(namespace, name, "binding"), body, dryRun="All")
+
+
+async def refused(attempt: Callable[[], Awaitable[None]], seconds: float = 10.0) -> str:
+    """The message of the refusal; policies and their parameters reach the API server a moment late."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await attempt()
+        except ApiError as error:
+            assert error.status == 403, error
+            return error.message
+        assert time.monotonic() < deadline, "it was never refused"
+        await asyncio.sleep(0.05)
+
+
+async def allowed(attempt: Callable[[], Awaitable[None]], seconds: float = 10.0) -> None:
+    """Returns when the attempt succeeds; raises its last refusal otherwise."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return await attempt()
+        except ApiError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.05)
+
+
+async def test_an_agent_binds_to_its_own_nodes_only(api: Api, region: str, agent: Api) -> None:
+    name = await pod(api, region)
+    await allowed(lambda: bind(agent, region, name, "mine-2"))
+    said = await refused(lambda: bind(agent, region, name, "foreign"))
+    assert "node foreign is not among status.nodes of EdgeController" in said
+
+
+async def test_nodes_taken_from_a_region_are_taken_from_its_agent(api: Api, region: str, agent: Api) -> None:
+    name = await pod(api, region)
+    await allowed(lambda: bind(agent, region, name, "mine-1"))
+    await api.patch(paths.edge_controllers(region, "ec", "status"), {"status": {"nodes": ["mine-2"]}})
+    await refused(lambda: bind(agent, region, name, "mine-1"))
+
+
+async def test_a_rejected_second_edge_controller_neither_blocks_nor_opens(
+    api: Api, region: str, agent: Api
+) -> None:
+    rival = {
+        "apiVersion": names.API_VERSION,
+        "kind": "EdgeController",
+        "metadata": {"name": "rival"},
+        "spec": {"nodeSelector": {"a": "b"}},
+    }
+    await make(api, rival, region)
+    claimed = {
+        "type": "Accepted",
+        "status": "False",
+        "reason": "NamespaceClaimed",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    await api.patch(paths.edge_controllers(region, "rival", "status"), {"status": {"conditions": [claimed]}})
+    name = await pod(api, region)
+    await allowed(lambda: bind(agent, region, name, "mine-1"))
+    await refused(lambda: bind(agent, region, name, "foreign"))
+
+
+async def test_a_guest_namespace_needs_a_grant(api: Api, region: str, agent: Api, guest: str) -> None:
+    name = await pod(api, guest)
+    await make(api, binding(names.ROLE_AGENT, region, names.AGENT_ACCOUNT), guest)
+    said = await refused(lambda: bind(agent, guest, name, "mine-1"))
+    assert "does not govern both" in said or "cannot create resource" in said
+    for granted in node_grants(guest, region, ["mine-1"]):
+        await make(api, granted, guest)
+    await allowed(lambda: bind(agent, guest, name, "mine-1"))
+    await refused(lambda: bind(agent, guest, name, "mine-2"))
+
+
+async def test_others_bind_where_they_like(api: Api, region: str, guest: str) -> None:
+    for namespace in (region, guest):
+        await bind(api, namespace, await pod(api, namespace), "anything")
+
+
+GRANTS: dict[str, list[Any]] = {
+    "nodes": ["foreign"],
+    "namespaces": ["kube-system"],
+    "conditions": [
+        {
+            "type": "Accepted",
+            "status": "False",
+            "reason": "NamespaceClaimed",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("field", GRANTS)
+async def test_an_agent_cannot_enlarge_its_grant(region: str, agent: Api, field: str) -> None:
+    path = paths.edge_controllers(region, "ec", "status")
+    attempt = {"status": {field: GRANTS[field]}}
+    with pytest.raises(ApiError, match="may not change nodes, namespaces or conditions"):
+        await agent.patch(path, attempt)
+    await agent.patch(path, {"status": {"p99DecisionMs": 1.5}})
+
+
+@pytest.fixture
+async def guest(api: Api) -> AsyncIterator[str]:
+    """A namespace without an EdgeController."""
+    made = await make(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "guest-"}})
+    name = str(made["metadata"]["name"])
+    deadline = time.monotonic() + 20
+    while not await api.items(paths.serviceaccounts(name)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    yield name
+    await api.delete(paths.namespaces(name))
+
+
+AGENT: dict[str, list[Row]] = {
+    "place": [
+        ("list", "", "pods", "", True, True),
+        ("create", "", "pods", "binding", True, True),
+        ("delete", "", "pods", "", True, True),
+        ("patch", "", "pods", "status", True, True),
+        ("watch", names.GROUP, "servicedags", "", True, True),
+        ("patch", names.GROUP, "servicedags", "status", True, True),
+        ("create", "", "events", "", True, True),
+    ],
+    "not more": [
+        ("list", "", "pods", "", False, False),
+        ("create", "", "pods", "binding", False, False),
+        ("create", "", "pods", "", True, False),
+        ("patch", "", "pods", "", True, False),
+        ("get", "", "secrets", "", True, False),
+        ("patch", names.GROUP, "servicedags", "", True, False),
+        ("patch", names.GROUP, "edgecontrollers", "", True, False),
+        ("list", "", "nodes", "", False, False),
+        ("patch", "apps", "deployments", "", True, False),
+        ("create", "rbac.authorization.k8s.io", "rolebindings", "", True, False),
+    ],
+}
+OPERATOR: dict[str, list[Row]] = {
+    "see": [
+        ("list", "", "pods", "", False, True),
+        ("list", "", "nodes", "", False, True),
+        ("watch", names.GROUP, "servicedags", "", False, True),
+        ("patch", names.GROUP, "servicedags", "status", False, True),
+        ("create", names.GROUP, "nodeloads", "", False, True),
+    ],
+    "write in its regions": [
+        ("create", "apps", "deployments", "", True, True),
+        ("patch", "", "services", "", True, True),
+        ("create", "policy", "poddisruptionbudgets", "", True, True),
+        ("create", "", "serviceaccounts", "", True, True),
+    ],
+    "not elsewhere": [
+        ("create", "apps", "deployments", "", False, False),
+        ("create", "", "services", "", False, False),
+        ("create", "", "pods", "binding", True, False),
+        ("get", "", "secrets", "", True, False),
+        ("create", "rbac.authorization.k8s.io", "clusterrolebindings", "", False, False),
+        ("patch", names.GROUP, "servicedags", "", True, False),
+    ],
+}
+
+
+async def check(client: Api, namespace: str, table: dict[str, list[Row]]) -> None:
+    for what, rows in table.items():
+        for verb, group, resource, subresource, inside, may in rows:
+            attributes = {
+                "verb": verb,
+                "group": group,
+                "resource": resource,
+                "subresource": subresource,
+                "namespace": namespace if inside else "",
+            }
+            review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+            answer = await client.create(
+                paths.access_reviews(), {**review, "spec": {"resourceAttributes": attributes}}
+            )
+            assert answer["status"]["allowed"] == may, (
+                f"{what}: {verb} {resource}/{subresource} inside={inside}"
+            )
+
+
+async def test_the_agent_may_place_and_not_more(region: str, agent: Api) -> None:
+    await check(agent, region, AGENT)
+
+
+async def test_the_operator_writes_in_its_regions_only(api: Api, namespace: str, as_account: As) -> None:
+    role = binding(names.ROLE_OPERATOR_REGION, names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
+    await make(api, role, namespace)
+    operator = await as_account(names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
+    await check(operator, namespace, OPERATOR)
+
+
+async def test_the_operator_grants_what_it_may_and_nothing_else(
+    api: Api, namespace: str, as_account: As
+) -> None:
+    role = binding(names.ROLE_OPERATOR_REGION, names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
+    await make(api, role, namespace)
+    operator = await as_account(names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
+    await make(operator, binding(names.ROLE_AGENT, namespace, names.AGENT_ACCOUNT), namespace)
+    for granted in node_grants(namespace, "other", ["n"]):
+        await operator.apply(
+            paths.of_object(granted["kind"], namespace, names.ROLE_AGENT_NODES), granted, manager="operator"
+        )
+    for wanted in ("cluster-admin", "admin", "edit"):
+        with pytest.raises(ApiError) as caught:
+            await make(operator, binding(wanted, namespace, names.AGENT_ACCOUNT), namespace)
+        assert caught.value.status == 403
+
+
+async def test_the_operator_rewrites_the_two_static_bindings(api: Api, as_account: As) -> None:
+    operator = await as_account(names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
+    subject = {"kind": "ServiceAccount", "namespace": "x", "name": names.AGENT_ACCOUNT}
+    for path in (
+        paths.clusterrolebindings(names.ROLE_AGENT_CLUSTER),
+        paths.rolebindings(names.NAMESPACE_NODE_LEASE, names.ROLE_AGENT_CLUSTER),
+    ):
+        await operator.patch(path, {"subjects": [subject]})
+        await operator.patch(path, {"subjects": []})
+    with pytest.raises(ApiError, match="forbidden"):
+        await operator.patch(paths.clusterrolebindings("cluster-admin"), {"subjects": [subject]})

@@ -1,0 +1,57 @@
+"""How the command line reads names and kubeconfigs, and what it says to nonsense."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edgewright.cli.main import app
+from edgewright.cli.target import current_namespace, dag_name
+
+
+@pytest.mark.parametrize("text", ["xr", "sdag/xr", "servicedag/xr", "servicedags.edgewright.dev/xr"])
+def test_a_dag_is_named_as_kubectl_names_it(text: str) -> None:
+    assert dag_name(text) == "xr"
+
+
+@pytest.mark.parametrize(("text", "says"), [("pod/xr", "'pod'"), ("sdag/", "no name"), ("", "no name")])
+def test_other_names_are_refused_with_what_to_write(text: str, says: str) -> None:
+    with pytest.raises(typer.BadParameter, match=says):
+        dag_name(text)
+
+
+def test_the_namespace_is_the_contexts_own(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "current-context: a\n"
+        "contexts:\n"
+        "- {name: a, context: {namespace: melbourne-1}}\n"
+        "- {name: b, context: {}}\n"
+    )
+    assert current_namespace(str(config), None) == "melbourne-1"
+    assert current_namespace(str(config), "b") == "default"
+    assert current_namespace(str(tmp_path / "missing"), None) == "default"
+
+
+def test_an_unreachable_cluster_is_one_line_not_a_traceback(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "current-context: a\n"
+        "clusters: [{name: a, cluster: {server: 'http://127.0.0.1:9'}}]\n"
+        "users: [{name: a, user: {}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\n"
+    )
+    done = CliRunner().invoke(app, ["tree", "--kubeconfig", str(config)])
+    assert done.exit_code == 1
+    assert "error:" in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["explain"], ["tree"], ["demo"], ["testbed", "up"], ["agent"], ["operator"]]
+)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.output

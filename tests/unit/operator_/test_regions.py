@@ -1,0 +1,80 @@
+"""What an EdgeController's status says, and which rights its agent gets."""
+
+from typing import Any
+
+import pytest
+
+from edgewright.kube.names import ROLE_AGENT_NODES
+from edgewright.operator.claims import Claim
+from edgewright.operator.observed import Now
+from edgewright.operator.regions import Controller, rights, static_subjects, status
+
+NOW = Now(1.0, "2026-11-21T08:00:00Z")
+
+
+@pytest.fixture
+def controller() -> Controller:
+    return Controller.read(
+        {
+            "metadata": {"namespace": "home", "name": "ec", "uid": "u", "generation": 3},
+            "spec": {"nodeSelector": {"region": "a"}, "namespaces": ["home", "guest"]},
+        }
+    )
+
+
+def conditions(made: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {entry["type"]: (entry["status"], entry["reason"]) for entry in made["conditions"]}
+
+
+@pytest.mark.parametrize(
+    ("claim", "agent", "expected"),
+    [
+        (Claim(owned={"n"}), True, {"Ready": ("True", "AgentReady"), "Degraded": ("False", "AsExpected")}),
+        (Claim(owned={"n"}), False, {"Ready": ("False", "AgentMissing")}),
+        (Claim(), True, {"Ready": ("False", "NoNodes")}),
+        (Claim(owned={"n"}, lost_nodes={"m": ("x", "y")}), True, {"Degraded": ("True", "NodeClaimed")}),
+        (Claim(owned={"n"}, contested_nodes={"n": ("x", "y")}), True, {"Degraded": ("True", "NodeClaimed")}),
+        (Claim(owned={"n"}, refused_shares={"core": 1.5}), True, {"Degraded": ("True", "SharesExceeded")}),
+        (Claim(rival=("home", "old")), True, {"Accepted": ("False", "NamespaceClaimed")}),
+    ],
+)
+def test_each_claim_has_its_conditions(
+    claim: Claim, agent: bool, expected: dict[str, tuple[str, str]], controller: Controller
+) -> None:
+    said = conditions(status(controller, claim, agent=agent, now=NOW))
+    assert {kind: said[kind] for kind in expected} == expected
+
+
+def test_many_nodes_are_named_briefly(controller: Controller) -> None:
+    lost = {f"n{i:03}": ("x", "y") for i in range(40)}
+    [said] = [
+        entry["message"]
+        for entry in status(controller, Claim(owned={"n"}, lost_nodes=lost), agent=True, now=NOW)[
+            "conditions"
+        ]
+        if entry["type"] == "Degraded"
+    ]
+    assert "n000" in said
+    assert "35 more" in said
+    assert "x/y" in said
+
+
+def test_a_guest_namespace_gets_the_grant_of_nodes_before_the_role(controller: Controller) -> None:
+    made = rights(controller, Claim(owned={"n"}, namespaces={"home", "guest"}))
+    kinds = [(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"]) for body in made]
+    assert kinds == [
+        ("ServiceAccount", "home", "edgewright-agent"),
+        ("Role", "guest", ROLE_AGENT_NODES),
+        ("RoleBinding", "guest", ROLE_AGENT_NODES),
+        ("RoleBinding", "guest", "edgewright-agent"),
+        ("RoleBinding", "home", "edgewright-agent"),
+    ]
+    for body in made:
+        owners = body["metadata"].get("ownerReferences")
+        assert bool(owners) == (body["kind"] == "ServiceAccount"), "owner references never cross namespaces"
+
+
+def test_the_static_bindings_name_every_agent_once(controller: Controller) -> None:
+    assert static_subjects([controller, controller]) == [
+        {"kind": "ServiceAccount", "name": "edgewright-agent", "namespace": "home"}
+    ]
