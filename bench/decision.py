@@ -8,7 +8,8 @@ import numpy as np
 from bench import exact
 from bench.instances import committed
 from bench.table import Findings, Row, verdict
-from edgewright.agents.policies import create, warm_up
+from edgewright.agents.policies import create
+from edgewright.agents.rehearsal import rehearse_decision
 from edgewright.emulation.instances import make_problem
 from edgewright.emulation.testbed.report import Report
 
@@ -29,7 +30,7 @@ def measure(*, quick: bool, report: Report) -> Findings:
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     report("compiling the policies' kernels")
-    warm_up()
+    rehearse_decision()
     found = Findings()
     for stages, nodes in SIZES:
         report(f"timing decisions of {stages} microservices on {nodes} nodes")

@@ -4,27 +4,23 @@ import numpy as np
 
 from edgewright.agents import policies, report
 from edgewright.agents.choice import reasons_of
+from edgewright.agents.policies.heuristic import POOLS
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import check
 from edgewright.core.problem import UNPLACED, PlacedDag, Problem, World
 from edgewright.core.routes import compile_substrate
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import Demand, Ingress, Invocation, Microservice, Qos, ServiceDag
-from edgewright.core.substrate import Node, Substrate
+from edgewright.core.substrate import Node
 from edgewright.core.units import GIB, KB, M_INSTRUCTIONS, MS
+
+_NODES = POOLS[0] + 1
+"""So many that candidates are chosen."""
 
 
 def rehearse_decision(algorithm: str = "heuristic") -> None:
-    """Decide, check, explain and report one small DAG beside another one."""
-    policies.warm_up()
-    nodes = [
-        Node(f"node-{i}", (4.0, 8 * GIB, 0.0, 0.0, 0.0, 110.0), location=(100.0 * i, 0.0)) for i in range(3)
-    ]
-    substrate = compile_substrate(nodes)
-    neighbour = PlacedDag(_dag("neighbour"), np.array([0, 1], np.int32), np.array([0, 1], np.int32))
-    used = np.zeros((3, len(substrate.capacity[0])))
-    used[:2, 0] = 1.0
-    problem = _question(substrate, World(substrate, used, (neighbour,)))
+    """Decide, check, explain and report one small DAG beside another; other policies compile when asked."""
+    problem = _question()
     decision = policies.create(algorithm).place(problem, seconds=1.0)
     check(problem, decision.assign)
     reasons_of(problem, decision)
@@ -34,13 +30,21 @@ def rehearse_decision(algorithm: str = "heuristic") -> None:
     report.routes(evaluator, settled.fixed)
 
 
-def _question(substrate: Substrate, world: World) -> Problem:
+def _question() -> Problem:
+    nodes = [
+        Node(f"node-{i}", (4.0, 8 * GIB, 0.0, 0.0, 0.0, 110.0), location=(100.0 * i, 0.0))
+        for i in range(_NODES)
+    ]
+    substrate = compile_substrate(nodes)
+    neighbour = PlacedDag(_dag("neighbour"), np.array([0, 1], np.int32), np.array([0, 1], np.int32))
+    used = np.zeros((_NODES, len(substrate.capacity[0])))
+    used[:2, 0] = 1.0
     return Problem(
-        world=world,
+        world=World(substrate, used, (neighbour,)),
         dag=_dag("rehearsal"),
         stage=np.array([0, 1], np.int32),
         fixed=np.full(2, UNPLACED, np.int32),
-        allowed=np.ones((2, len(substrate.nodes)), np.bool_),
+        allowed=np.ones((2, _NODES), np.bool_),
     )
 
 

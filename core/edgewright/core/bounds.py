@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgewright.core import latency
+from edgewright.core import outcome
 from edgewright.core.problem import Constraint
 from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import BoolArray, FloatArray
@@ -37,15 +37,15 @@ def qos_bounds(dag: ServiceDag) -> tuple[Bound, ...]:
     qos = dag.qos
     bounds = []
     if qos.max_latency is not None:
-        bounds.append(Bound(Constraint.LATENCY, latency.PERCENTILE, qos.max_latency))
+        bounds.append(Bound(Constraint.LATENCY, outcome.PERCENTILE, qos.max_latency))
     if qos.max_jitter is not None:
-        bounds.append(Bound(Constraint.JITTER, latency.JITTER, qos.max_jitter))
+        bounds.append(Bound(Constraint.JITTER, outcome.JITTER, qos.max_jitter))
     if qos.max_skew is not None:
-        bounds.append(Bound(Constraint.SKEW, latency.SKEW, qos.max_skew))
+        bounds.append(Bound(Constraint.SKEW, outcome.SKEW, qos.max_skew))
     if qos.min_success is not None:
-        bounds.append(Bound(Constraint.SUCCESS, latency.SUCCESS, qos.min_success, at_least=True))
+        bounds.append(Bound(Constraint.SUCCESS, outcome.SUCCESS, qos.min_success, at_least=True))
     if any(i.max_latency is not None for i in dag.invocations):
-        bounds.append(Bound(Constraint.INVOCATION_LATENCY, latency.BOUND, 1.0))
+        bounds.append(Bound(Constraint.INVOCATION_LATENCY, outcome.BOUND, 1.0))
     return tuple(bounds)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from edgewright.core.arrays import DagArrays
 from edgewright.core.evaluate import WORST
 from edgewright.core.kernel import entry, kernel
-from edgewright.core.latency import Request, draw, mean_of, times_called
+from edgewright.core.request import Request, draw, mean_of, times_called
 from edgewright.core.rules import Rules, has_room, score, take
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, copy, settle, time

@@ -6,10 +6,11 @@ import numpy as np
 
 from edgewright.core import latency
 from edgewright.core.arrays import compile_dag
-from edgewright.core.latency import OUTPUTS, Request, make_request
 from edgewright.core.load import infrastructure, stage_starts, world_load
 from edgewright.core.neighbours import affected
+from edgewright.core.outcome import MEAN, OUTPUTS
 from edgewright.core.problem import Prediction, Problem
+from edgewright.core.request import Request, make_request
 from edgewright.core.scenarios import SEARCH, Scenarios, scenarios
 from edgewright.core.stations import Layout, make_layout
 from edgewright.core.substrate import FloatArray, IntArray
@@ -62,7 +63,7 @@ class Evaluator:
         self.rates = np.array([use.arrays.rate for use in self.load.uses])
         self.limits = np.array([use.arrays.limit for use in self.load.uses])
         self.total_rate = max(float(self.dag.rate + self.rates.sum()), 1e-12)
-        self.neighbour_cost = float(self.rates @ _cost(self.base[:, latency.MEAN], self.limits))
+        self.neighbour_cost = float(self.rates @ _cost(self.base[:, MEAN], self.limits))
         self.idle = np.zeros(len(self.load.rho))
         self.layout = make_layout(self.dag, self.infra, self.start)
         self.request = make_request(self.dag, self.infra, self.table)
@@ -78,7 +79,7 @@ class Evaluator:
     def search(self, assign: IntArray) -> FloatArray:
         """J (B,) with the other DAGs' cost linear in load: one evaluation each, for search."""
         out, toll = self.predict(assign)
-        own = self.dag.rate * _cost(out[:, latency.MEAN], self.dag.limit)
+        own = self.dag.rate * _cost(out[:, MEAN], self.dag.limit)
         others: FloatArray = self.neighbour_cost + np.minimum(toll, WORST * self.rates.sum())
         return (own + others) / self.total_rate
 
@@ -88,7 +89,7 @@ class Evaluator:
         Each DAG that shares a station with the placement is evaluated beside it.
         """
         assign = self.batch(assign)
-        own = self.dag.rate * _cost(self.predict(assign)[0][:, latency.MEAN], self.dag.limit)
+        own = self.dag.rate * _cost(self.predict(assign)[0][:, MEAN], self.dag.limit)
         return (own + self._neighbours(assign, whole=True)) / self.total_rate
 
     def bound(
@@ -115,7 +116,7 @@ class Evaluator:
             np.require(floor, np.float64, ["C", "W"]),
             out,
         )
-        own = self.dag.rate * _cost(out[:, latency.MEAN], self.dag.limit)
+        own = self.dag.rate * _cost(out[:, MEAN], self.dag.limit)
         others = self._neighbours(assign, whole=False) if neighbours else self.neighbour_cost
         return (own + others) / self.total_rate
 
@@ -153,7 +154,7 @@ class Evaluator:
         out = np.zeros((len(assign), OUTPUTS))
         for d in range(len(self.load.uses)):
             self.beside(d, assign, out, whole=whole)
-            total += self.rates[d] * _cost(out[:, latency.MEAN], self.limits[d])
+            total += self.rates[d] * _cost(out[:, MEAN], self.limits[d])
         return total
 
     def beside(self, d: int, assign: IntArray, out: FloatArray, *, whole: bool) -> None:

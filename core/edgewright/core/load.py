@@ -6,9 +6,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from edgewright.core.arrays import DagArrays, compile_dag
-from edgewright.core.latency import OUTPUTS, make_request
 from edgewright.core.neighbours import assess, station_use
+from edgewright.core.outcome import OUTPUTS
 from edgewright.core.problem import PlacedDag, World
+from edgewright.core.request import make_request
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.service import CPU
 from edgewright.core.stations import Infrastructure, make_layout

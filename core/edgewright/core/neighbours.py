@@ -6,8 +6,10 @@ import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import entry, kernel
-from edgewright.core.latency import Request, complete, lose, sample, times_called
+from edgewright.core.latency import complete, sample
+from edgewright.core.outcome import lose
 from edgewright.core.overlap import pair_of
+from edgewright.core.request import Request, times_called
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import (
     RHO_CAP,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.core.evaluate import WORST
-from edgewright.core.latency import MEAN, SUCCESS
 from edgewright.core.load import infrastructure, world_load
+from edgewright.core.outcome import MEAN, SUCCESS
 from edgewright.core.problem import World
 from edgewright.core.scenarios import STATUS, scenarios
 from edgewright.core.substrate import FloatArray

@@ -5,10 +5,11 @@ import numpy as np
 from edgewright.core import latency
 from edgewright.core.arrays import LOST, NO_CELL, DagArrays, compile_dag
 from edgewright.core.bounds import required_bounds
-from edgewright.core.latency import OUTPUTS, make_request
 from edgewright.core.load import infrastructure
 from edgewright.core.masks import fits, static_mask
+from edgewright.core.outcome import OUTPUTS
 from edgewright.core.problem import Constraint, Violation
+from edgewright.core.request import make_request
 from edgewright.core.scenarios import STATUS, scenarios
 from edgewright.core.service import ServiceDag
 from edgewright.core.stations import Infrastructure

@@ -9,8 +9,10 @@ from edgewright.core.evaluate import WORST
 from edgewright.core.feasibility import Gate
 from edgewright.core.gate import BANDWIDTH, UTILISATION, admit
 from edgewright.core.kernel import kernel
-from edgewright.core.latency import MEAN, OUTPUTS, Request, draw, read, recur
+from edgewright.core.latency import recur
+from edgewright.core.outcome import MEAN, OUTPUTS, read
 from edgewright.core.overlap import overlap
+from edgewright.core.request import Request, draw
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, time
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray

@@ -98,7 +98,7 @@ def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layou
 
 
 @kernel
-def copy(source: FloatArray, target: FloatArray) -> None:
+def copy(source: FloatArray | IntArray, target: FloatArray | IntArray) -> None:
     """target[:] = source, without the buffer that numpy semantics ask for."""
     for i in range(len(source)):
         target[i] = source[i]

@@ -8,7 +8,7 @@ import numpy as np
 from edgewright.core.arrays import EVEN, DagArrays
 from edgewright.core.feasibility import Gate
 from edgewright.core.kernel import entry, kernel
-from edgewright.core.latency import times_called
+from edgewright.core.request import times_called
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import (
     Infrastructure,

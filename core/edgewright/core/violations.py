@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgewright.core import latency
+from edgewright.core import outcome
 from edgewright.core.arrays import LOST
 from edgewright.core.bounds import Bound
 from edgewright.core.feasibility import Gate, own_utilisation
@@ -259,7 +259,7 @@ def _qos(gate: Gate, assign: IntArray) -> Iterator[Violation]:
 
 
 def _others(gate: Gate, assign: IntArray) -> Iterator[Violation]:
-    out = np.zeros((1, latency.OUTPUTS))
+    out = np.zeros((1, outcome.OUTPUTS))
     for d, bounds in gate.others:
         gate.evaluator.beside(d, gate.evaluator.batch(assign), out, whole=True)
         for bound in bounds:

@@ -23,8 +23,8 @@ from tests.unit.core.builders import (
 
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import Gate, check, feasible
-from edgewright.core.latency import PERCENTILE
 from edgewright.core.masks import mask_after, node_mask
+from edgewright.core.outcome import PERCENTILE
 from edgewright.core.physics import physics
 from edgewright.core.problem import UNPLACED, Constraint, Problem
 from edgewright.core.routes import compile_substrate, with_nodes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.core.builders import array, chain, dag, diamond, node, placed, problem, stage, star
 
 from edgewright.core.evaluate import Evaluator
-from edgewright.core.latency import MEAN, PERCENTILE
+from edgewright.core.outcome import MEAN, PERCENTILE
 from edgewright.core.problem import UNPLACED
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import Flow, Ingress, Invocation, Microservice, ServiceDag

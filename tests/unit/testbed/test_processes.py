@@ -65,7 +65,9 @@ def test_programs_below_a_folder_are_found_without_a_record(tmp_path: Path) -> N
     started = processes.spawn("etcd", [str(program), "300"], log=tmp_path / "log", pids=tmp_path / "pids")
     deadline = time.monotonic() + 10
     try:
-        while not (found := processes.belonging(tmp_path / "bed")):  # a moment after exec the kernel shows no arguments
+        while not (
+            found := processes.belonging(tmp_path / "bed")
+        ):  # a moment after exec the kernel shows no arguments
             assert time.monotonic() < deadline
         assert found == [started.pid]
         assert processes.belonging(tmp_path / "be") == []

@@ -4,10 +4,9 @@ from edgewright.agents.policies.best_fit import BestFit
 from edgewright.agents.policies.exact import Exact
 from edgewright.agents.policies.heuristic import Heuristic
 from edgewright.agents.policies.random import Random
-from edgewright.agents.policies.warm_up import warm_up
 from edgewright.agents.policy import Policy, PolicyFactory
 
-__all__ = ["create", "policies", "warm_up"]
+__all__ = ["create", "policies"]
 
 policies: dict[str, PolicyFactory] = {
     "auto": Heuristic,

@@ -5,7 +5,7 @@ import numpy as np
 from edgewright.agents.policies.heuristic import Heuristic
 from edgewright.agents.policies.verdict import Verdict
 from edgewright.core.branch import DONE, LEAF, branch, make_tree, open_bound
-from edgewright.core.latency import OUTPUTS
+from edgewright.core.outcome import OUTPUTS
 from edgewright.core.problem import UNPLACED, Decision, Problem
 from edgewright.core.rules import make_rules
 from edgewright.core.tables import make_tables

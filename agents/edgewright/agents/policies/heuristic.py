@@ -5,13 +5,14 @@ import numpy as np
 from edgewright.agents.policies.best_fit import BestFit
 from edgewright.agents.policies.verdict import Verdict
 from edgewright.core.candidates import candidates
+from edgewright.core.descent import refine
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import Gate
-from edgewright.core.latency import OUTPUTS
+from edgewright.core.outcome import OUTPUTS
 from edgewright.core.problem import Decision, Problem
 from edgewright.core.rules import make_rules
 from edgewright.core.scenarios import SEARCH
-from edgewright.core.search import beam, make_workspace, refine
+from edgewright.core.search import beam, make_workspace
 from edgewright.core.substrate import IntArray
 from edgewright.core.tables import make_tables, single_scenario
 

@@ -1,0 +1,146 @@
+"""What is read from the scenarios of a request: percentile, jitter, success, Eq. 14's parts."""
+
+import math
+
+import numpy as np
+
+from edgewright.core.arrays import TIMEOUT, DagArrays
+from edgewright.core.kernel import kernel
+from edgewright.core.request import Request, mean_of
+from edgewright.core.stations import Infrastructure, Layout, pairs
+from edgewright.core.substrate import FloatArray
+
+OUTPUTS = 10
+MEAN, PERCENTILE, JITTER, SKEW, SUCCESS, VIOLATION, ACCESS, PROCESSING, SYNCHRONISATION, BOUND = range(
+    OUTPUTS
+)
+"""Columns of a prediction; BOUND is the largest transfer time at the percentile over its own limit."""
+
+
+@kernel
+def lose(out: FloatArray) -> None:
+    """The prediction of a request that never ends."""
+    out[:] = np.inf
+    out[SUCCESS] = 0.0
+    out[VIOLATION] = 1.0
+
+
+@kernel
+def read(dag: DagArrays, infra: Infrastructure, lay: Layout, req: Request, out: FloatArray) -> None:
+    """Percentile, violation, success and Eq. 14's parts, from the scenarios' mean and variance."""
+    mean, deviation = out[MEAN], out[JITTER]
+    if not mean < 1e9:
+        lose(out)
+        return
+    out[PERCENTILE] = percentile(mean, deviation, dag.z)
+    out[VIOLATION] = beyond(mean, deviation, dag.limit)
+    out[SUCCESS] = _reach(dag, infra, lay, req.touch) * (1.0 - beyond(mean, deviation, TIMEOUT))
+    out[PROCESSING] = min(_critical(dag, req), mean - out[ACCESS])
+    out[SYNCHRONISATION] = mean - out[ACCESS] - out[PROCESSING]
+    out[BOUND] = transfer_bounds(dag, req)
+
+
+@kernel
+def percentile(mean: float, deviation: float, z: float) -> float:
+    """Quantile of the log-normal with this mean and standard deviation."""
+    if mean <= 0.0:
+        return 0.0
+    variance = math.log1p((deviation / mean) ** 2)
+    return mean * math.exp(z * math.sqrt(variance) - variance / 2.0)
+
+
+@kernel
+def beyond(mean: float, deviation: float, limit: float) -> float:
+    """Share of the log-normal above `limit`."""
+    if mean <= 0.0:
+        return 0.0
+    variance = math.log1p((deviation / mean) ** 2)
+    if variance < 1e-12:
+        return 1.0 if mean > limit else 0.0
+    score = (math.log(limit / mean) + variance / 2.0) / math.sqrt(variance)
+    return 0.5 * math.erfc(score / math.sqrt(2.0))
+
+
+@kernel
+def transfer_bounds(dag: DagArrays, req: Request) -> float:
+    """Largest ratio of a transfer's time at the percentile to its own limit; 0 without limits."""
+    M, K, worst = len(dag.work), len(req.total), 0.0
+    for t in range(len(dag.source)):
+        if dag.bound[t] < np.inf:
+            mean, variance = mean_of(req.seconds[M + t]), 0.0
+            for k in range(K):
+                variance += (req.seconds[M + t, k] - mean) ** 2
+            worst = max(worst, percentile(mean, math.sqrt(variance / K), dag.z) / dag.bound[t])
+    return worst
+
+
+@kernel
+def _critical(dag: DagArrays, req: Request) -> float:
+    """Critical path of mean job times from the sources' arrivals to the user."""
+    M, mean, end = len(dag.work), req.begin, req.duration
+    for job in range(len(mean)):
+        mean[job] = mean_of(req.seconds[job])
+    if dag.pipeline:
+        for m in dag.order:
+            start = 0.0
+            for t in dag.inward[dag.inward_start[m] : dag.inward_start[m + 1]]:
+                if dag.source[t] >= 0:
+                    start = max(start, end[dag.source[t]] + mean[M + t])
+            end[m] = start + mean[m]
+    else:
+        for at in range(M - 1, -1, -1):
+            m = dag.order[at]
+            longest = 0.0
+            end[m] = mean[m]
+            for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
+                if dag.target[t] >= 0:
+                    trip = dag.calls[t] * (mean[M + t] + end[dag.target[t]] + mean[M + dag.back[t]])
+                    if dag.parallel[t]:
+                        longest = max(longest, trip)
+                    else:
+                        end[m] += trip
+            end[m] += longest
+    total = 0.0
+    for t in dag.inward[dag.inward_start[M] : dag.inward_start[M + 1]]:
+        total = max(total, end[dag.source[t]] + mean[M + t])
+    return total
+
+
+@kernel
+def _reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) -> float:
+    """Product of the success of the distinct nodes, links and cells, each as often as a request meets it."""
+    for m in range(len(lay.placed)):
+        for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
+            miss[lay.node[slot]] *= 1.0 - lay.share[slot]
+    for t in range(len(dag.source)):
+        for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
+            for h in range(lay.hops[pair]):
+                miss[_element(infra, lay.route[pair, h])] *= 1.0 - lay.joint[pair]
+    success = 1.0
+    for m in range(len(lay.placed)):
+        for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
+            success *= _visit(infra, miss, lay.node[slot])
+    for t in range(len(dag.source)):
+        for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
+            for h in range(lay.hops[pair]):
+                success *= _visit(infra, miss, _element(infra, lay.route[pair, h]))
+    return success
+
+
+@kernel
+def _visit(infra: Infrastructure, miss: FloatArray, station: int) -> float:
+    """Success of a station counted once: its miss probability is reset to 1."""
+    success: float = 1.0 - (1.0 - miss[station]) * (1.0 - infra.success[station])
+    miss[station] = 1.0
+    return success
+
+
+@kernel
+def _element(infra: Infrastructure, station: int) -> int:
+    """One station for both directions of a port, a cell or a link: they fail together."""
+    N = infra.nodes
+    if 2 * N <= station < 3 * N or 4 * N <= station < 5 * N:
+        return station - N
+    if station >= 5 * N:
+        return station - (station - 5 * N) % 2
+    return station

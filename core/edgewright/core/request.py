@@ -1,0 +1,143 @@
+"""One request in many scenarios: the work space, and the time of every stage and transfer."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from edgewright.core.arrays import DagArrays
+from edgewright.core.kernel import kernel
+from edgewright.core.overlap import choose
+from edgewright.core.scenarios import Scenarios
+from edgewright.core.stations import Infrastructure, Layout, replicas
+from edgewright.core.substrate import FloatArray, IntArray
+
+
+class Request(NamedTuple):
+    """Work space of one request in K scenarios; rows 0..M are stages, M..M+T transfers."""
+
+    picked: IntArray
+    """(K, M) replica of each stage; -1 where it has none."""
+    seconds: FloatArray
+    """(M + T, K) time of each stage and transfer."""
+    finish: FloatArray
+    """(M, K) end of each stage (pipeline), or its duration from call to reply."""
+    latest: FloatArray
+    """(K,) scratch of joins."""
+    earliest: FloatArray
+    total: FloatArray
+    """(K,) latency of the request."""
+    added: FloatArray
+    """(M + T,) overlap O."""
+    begin: FloatArray
+    """(M + T,) idle start times, then mean times."""
+    duration: FloatArray
+    """(M,) idle seconds from call to reply, then ends on the path of means."""
+    chosen: IntArray
+    """(M,) one choice of replicas."""
+    touch: FloatArray
+    """(stations,) probability that a request misses the station."""
+    rho: FloatArray
+    """(stations,) utilisation by everything."""
+    critical: FloatArray
+    """(M + T,) how often the critical path of a scenario visits each job."""
+
+
+def make_request(dag: DagArrays, infra: Infrastructure, table: Scenarios) -> Request:
+    """Empty work space."""
+    M, J, K = len(dag.work), len(dag.work) + len(dag.source), table.work.shape[1]
+    stations = len(infra.capacity)
+    return Request(
+        picked=np.zeros((K, M), np.int32),
+        seconds=np.zeros((J, K)),
+        finish=np.zeros((M, K)),
+        latest=np.zeros(K),
+        earliest=np.zeros(K),
+        total=np.zeros(K),
+        added=np.zeros(J),
+        begin=np.zeros(J),
+        duration=np.zeros(M),
+        chosen=np.zeros(M, np.int32),
+        touch=np.ones(stations),
+        rho=np.zeros(stations),
+        critical=np.zeros(J),
+    )
+
+
+@kernel
+def mean_of(values: FloatArray) -> float:
+    """Mean of (K,)."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total / len(values)
+
+
+@kernel
+def times_called(dag: DagArrays, table: Scenarios, t: int, k: int) -> float:
+    """Calls of invocation t in scenario k: the whole part, and one more as often as the fraction says."""
+    whole: float = math.floor(dag.calls[t])
+    return whole + (1.0 if table.call[t, k] < dag.calls[t] - whole else 0.0)
+
+
+@kernel
+def draw(
+    dag: DagArrays,
+    infra: Infrastructure,
+    lay: Layout,
+    table: Scenarios,
+    req: Request,
+    floor: FloatArray,
+) -> None:
+    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d; `floor` where an end is unplaced."""
+    M, K = len(dag.work), table.work.shape[1]
+    for m in dag.order:
+        if lay.total[m] > 1 or lay.placed[m] == 0:
+            for k in range(K):
+                req.picked[k, m] = choose(dag, infra, lay, req.picked[k], m, table.choice[m, k])
+        else:
+            req.picked[:, m] = 0
+    for m in range(M):
+        size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
+        if lay.total[m] == 1 and lay.placed[m] == 1:
+            ideal, fixed = lay.stage_ideal[first] + req.added[m], lay.stage_fixed[first]
+            delay = lay.stage_wait[first]
+            for k in range(K):
+                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + fixed
+            continue
+        for k in range(K):
+            slot = first + req.picked[k, m]
+            if req.picked[k, m] < 0:
+                req.seconds[m, k] = floor[m]
+            else:
+                ideal = lay.stage_ideal[slot] + req.added[m]
+                req.seconds[m, k] = size[k] * ideal + wait[k] * lay.stage_wait[slot] + lay.stage_fixed[slot]
+    for t in range(len(dag.source)):
+        _draw_transfer(dag, lay, table, req, floor, t)
+
+
+@kernel
+def _draw_transfer(
+    dag: DagArrays, lay: Layout, table: Scenarios, req: Request, floor: FloatArray, t: int
+) -> None:
+    M, K = len(dag.work), table.work.shape[1]
+    source, target = dag.source[t], dag.target[t]
+    size, wait, first = table.payload[t], table.payload_wait[t], lay.pair_start[t]
+    if (source < 0 or (lay.total[source] == 1 and lay.placed[source] == 1)) and (
+        target < 0 or (lay.total[target] == 1 and lay.placed[target] == 1)
+    ):
+        ideal, fixed = lay.ideal[first] + req.added[M + t], lay.fixed[first]
+        delay = lay.wait[first]
+        for k in range(K):
+            req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + fixed
+        return
+    width = replicas(lay, target)
+    for k in range(K):
+        i = req.picked[k, source] if source >= 0 else 0
+        j = req.picked[k, target] if target >= 0 else 0
+        if i < 0 or j < 0:
+            req.seconds[M + t, k] = floor[M + t]
+        else:
+            pair = first + i * width + j
+            ideal = lay.ideal[pair] + req.added[M + t]
+            req.seconds[M + t, k] = size[k] * ideal + wait[k] * lay.wait[pair] + lay.fixed[pair]
