@@ -28,7 +28,9 @@ from edgewright.kube.objects import Pod
 INTERVAL = 1.0
 """Seconds between two writes of one DAG's status."""
 PROGRESS_INTERVAL = 5.0
-"""The same while it waits for pods: each write costs the API server five times what a binding costs."""
+"""The same while only words or predictions move: a write costs the API server five times a binding."""
+CONFIRMATION = 3.0
+"""Seconds for which a placement is not reported because the watch has not shown all its bindings yet."""
 _SETTLE = 0.25
 _PATIENCE = 1.0
 _CONCURRENT = 8
@@ -41,7 +43,10 @@ class _Page:
     """What is known of one DAG's status."""
 
     marked: float | None = None
+    """Since when something may have changed."""
     wrote: float = float("-inf")
+    due: float = float("-inf")
+    """When it may be looked at again."""
     written: dict[str, Any] | None = None
     generation: tuple[str, int] = ("", 0)
 
@@ -112,7 +117,7 @@ class Publisher:
     def _due(self) -> list[Key]:
         now, due = self._clock(), []
         for key, page in self._pages.items():
-            if page.marked is None or now - page.wrote < INTERVAL:
+            if page.marked is None or now < page.due:
                 continue
             waited = now - page.marked
             if waited >= _PATIENCE or (waited >= _SETTLE and not self._busy()):
@@ -120,9 +125,9 @@ class Publisher:
         return due[: 2 * _CONCURRENT]
 
     async def _publish(self, key: Key) -> None:
-        page = self._pages[key]
-        page.marked = None
-        record, now = self._region.dags.get(key), self._clock()
+        page, now = self._pages[key], self._clock()
+        marked, page.marked, page.due = page.marked or now, None, now + INTERVAL
+        record = self._region.dags.get(key)
         if record is None or record.manifest is None:
             self._pages.pop(key, None)
             return
@@ -133,28 +138,40 @@ class Publisher:
             page.generation, page.written = (metadata.uid, metadata.generation), None
         facts = self._facts(record, now)
         verdict = judge(facts)
-        if verdict is None:
+        if verdict is None:  # in a second there is something to say
             page.marked = now
-            page.wrote = now  # asked again in a second; by then there is something to say
-            return
-        await self._tell_pods(record, facts, verdict)
-        if _only_progress(page.written, verdict) and now - page.wrote < PROGRESS_INTERVAL:
-            page.marked = now
+        elif now - marked < CONFIRMATION and self._region.awaits_watch(record):
+            page.marked, page.due = marked, now + _SETTLE
+        else:
+            await self._tell_pods(record, facts, verdict)
+            await self._renew(page, record, facts, verdict)
+
+    async def _renew(self, page: _Page, record: DagRecord, facts: Facts, verdict: Verdict) -> None:
+        """Write the status if it tells something new; progress and drift only now and then."""
+        from edgewright.agents.report import News, news  # noqa: PLC0415 - compiled code loads slowly
+
+        resting = page.wrote + PROGRESS_INTERVAL
+        may_wait = facts.now < resting
+        if may_wait and _only_progress(page.written, verdict):
+            page.marked, page.due = facts.now, resting
             return
         status = await self._status(record, facts, verdict)
-        from edgewright.agents.report import differs  # noqa: PLC0415 - compiled code loads slowly
-
-        if not differs(page.written, status):
+        found = news(page.written, status)
+        if found is News.NONE:
             return
-        page.wrote = now
-        if await self._write(record, status):
-            if page.written is None or _headline(page.written) != _headline(status):
-                warning = verdict.status != "True" and verdict.reason is not conditions.Reason.DRY_RUN
-                reference = service_dag_reference(record.manifest)
-                self._recorder.record(reference, verdict.reason, verdict.message, warning=warning)
-            page.written = status
-        else:
-            page.marked = now
+        if may_wait and found is News.DRIFT:
+            page.marked, page.due = facts.now, resting
+            return
+        page.wrote = facts.now
+        if not await self._write(record, status):
+            page.marked = facts.now
+            return
+        if page.written is None or _headline(page.written) != _headline(status):
+            assert record.manifest is not None
+            warning = verdict.status != "True" and verdict.reason is not conditions.Reason.DRY_RUN
+            reference = service_dag_reference(record.manifest)
+            self._recorder.record(reference, verdict.reason, verdict.message, warning=warning)
+        page.written = status
 
     def _facts(self, record: DagRecord, now: float) -> Facts:
         assert record.dag is not None

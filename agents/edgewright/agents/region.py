@@ -168,6 +168,10 @@ class Region:
             owner = (record.label, pod.metadata.labels.get(LABEL_MICROSERVICE, ""))
             self.rejections.close(owner, self._requests[uid], node, now)
 
+    def awaits_watch(self, record: DagRecord) -> bool:
+        """Whether some of the DAG's pods are placed, but the watch has not shown their bindings."""
+        return not self._reserved.keys().isdisjoint(record.pods)
+
     def was_ready(self, uid: str) -> bool:
         """Whether the pod has been Ready since this agent watches."""
         return uid in self._ready

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
@@ -121,19 +122,28 @@ def summary(
     return texts
 
 
-def differs(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
-    """Whether a status is worth writing: any change of structure, or of a prediction beyond 5 %."""
-    if before is None:
-        return True
-    quiet = {"predicted", "summary"}
-    if {k: v for k, v in before.items() if k not in quiet} != {
-        k: v for k, v in after.items() if k not in quiet
-    }:
-        return True
+class News(Enum):
+    """What a new status tells that the written one does not."""
+
+    NONE = auto()
+    DRIFT = auto()
+    """A prediction moved by more than 5 %, because neighbours came or went."""
+    TURN = auto()
+    """Anything else."""
+
+
+def news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> News:
+    """Compare two statuses of one ServiceDAG."""
+    if before is None or _solid(before) != _solid(after):
+        return News.TURN
     old, new = before.get("predicted") or {}, after.get("predicted") or {}
     if old.keys() != new.keys():
-        return True
-    texts = [{k: v for k, v in (s.get("summary") or {}).items() if k != "latency"} for s in (before, after)]
-    return texts[0] != texts[1] or any(
-        abs(new[name] - old[name]) > _TOLERANCE * max(abs(old[name]), 1e-3) for name in new
-    )
+        return News.TURN
+    moved = any(abs(new[name] - old[name]) > _TOLERANCE * max(abs(old[name]), 1e-3) for name in new)
+    return News.DRIFT if moved else News.NONE
+
+
+def _solid(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What does not move with the load: all but predictions and the text made from them."""
+    summary = {name: text for name, text in (status.get("summary") or {}).items() if name != "latency"}
+    return {**{name: part for name, part in status.items() if name != "predicted"}, "summary": summary}

@@ -10,7 +10,9 @@ from edgewright.core.service import ServiceDag
 from edgewright.kube.conditions import Reason, Status
 
 PATIENCE = 3.0
-"""Seconds for which pods may wait for a decision, or for their siblings, before the condition says so."""
+"""Seconds for which pods may wait for a decision before the condition says so."""
+SIBLINGS_PATIENCE = 10.0
+"""The same while pods of the group do not exist yet, which the operator watches over as well."""
 _BY_ALGORITHM = {
     "heuristic": Reason.PLACED_BY_HEURISTIC,
     "exact": Reason.PLACED_BY_EXACT,
@@ -119,17 +121,17 @@ def _waiting(facts: Facts, bound: Sequence[Replica]) -> Verdict | None:
     standing = facts.standing
     if standing.unplaced:
         return Verdict("False", Reason.NO_FEASIBLE_PLACEMENT, summarise(standing.violations))
-    if standing.missing and _long(standing.waiting_since, facts.now):
+    if standing.missing and _long(standing.waiting_since, facts.now, SIBLINGS_PATIENCE):
         short = ", ".join(f"{name} ({count})" for name, count in sorted(standing.missing.items()))
         return Verdict("False", Reason.WAITING_FOR_PODS, f"Pods that do not exist yet: {short}.")
-    if _long(standing.pending_since, facts.now):
+    if _long(standing.pending_since, facts.now, PATIENCE):
         said = f"{len(bound)} of {len(facts.replicas)} pods are bound; the decision is under way."
         return Verdict("False", Reason.WAITING_FOR_AGENT, said)
     return None
 
 
-def _long(since: float | None, now: float) -> bool:
-    return since is not None and now - since > PATIENCE
+def _long(since: float | None, now: float, patience: float) -> bool:
+    return since is not None and now - since > patience
 
 
 def _count(replicas: Sequence[Replica], microservice: str) -> int:

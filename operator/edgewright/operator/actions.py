@@ -65,6 +65,13 @@ class Requeue:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Hold:
+    """The status differs in what may wait: look again in `seconds`, when more may have changed with it."""
+
+    seconds: float
+
+
 Write = Create | Apply | Delete | SetDeletionCost
 """Actions that change the compiled objects."""
-Action = Write | WriteStatus | Announce | Requeue
+Action = Write | WriteStatus | Announce | Requeue | Hold

@@ -22,6 +22,7 @@ from edgewright.operator.actions import (
     Apply,
     Create,
     Delete,
+    Hold,
     Requeue,
     SetDeletionCost,
     WriteStatus,
@@ -85,6 +86,10 @@ class DagWorker:
             return Result(failed=True)
         moment = Now(time.monotonic(), now())
         actions = reconcile(self._observed(desired.dag, memory), desired, moment)
+        if not any(isinstance(action, Hold) for action in actions):
+            memory.status_held = None
+        elif memory.status_held is None:
+            memory.status_held = moment.monotonic
         writes = [a for a in actions if isinstance(a, Create | Apply | Delete | SetDeletionCost)]
         if writes:
             log.info("%s/%s: %s", *key, _described(writes))
@@ -92,7 +97,7 @@ class DagWorker:
             self._performer.perform(desired.dag, writes, memory, moment.monotonic),
             self._report(desired.dag, actions, memory),
         )
-        waits = [a.seconds for a in actions if isinstance(a, Requeue)]
+        waits = [a.seconds for a in actions if isinstance(a, Requeue | Hold)]
         return self._result(key, outcome, waits)
 
     def _result(self, key: Key, outcome: Outcome, waits: list[float]) -> Result:
@@ -161,6 +166,7 @@ class DagWorker:
             scaled=self._world.scaled(dag.namespace),
             replicas=self._world.replicas(dag.key),
             status_written=memory.status_written,
+            status_held=memory.status_held,
         )
 
     async def _report(self, dag: Dag, actions: Sequence[Action], memory: Memory) -> None:

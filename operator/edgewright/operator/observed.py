@@ -86,6 +86,8 @@ class Observed:
     replicas: tuple[Replica, ...] = ()
     status_written: float = float("-inf")
     """Monotonic time of the last status write."""
+    status_held: float | None = None
+    """Since when a change of the status that may wait has been held back."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Memory:
     failures: dict[ObjectKey, Failure] = field(default_factory=dict)
     settled: dict[ObjectKey, tuple[str, int]] = field(default_factory=dict)
     status_written: float = float("-inf")
+    status_held: float | None = None
 
 
 @dataclass

@@ -8,6 +8,7 @@ from edgewright.operator.actions import (
     Apply,
     Create,
     Delete,
+    Hold,
     Requeue,
     SetDeletionCost,
     Write,
@@ -27,12 +28,12 @@ from edgewright.operator.observed import (
     ready_replicas,
     rolled_out,
 )
-from edgewright.operator.status import Assessment, announcements, assess, significant, turned
+from edgewright.operator.status import Assessment, announcements, assess, significant, urgent
 
 STATUS_INTERVAL = 1.0
 """Least seconds between two status writes of one ServiceDAG."""
-PROGRESS_INTERVAL = 5.0
-"""The same where only texts change: each write costs the API server five times what a binding costs."""
+PROGRESS_SECONDS = 3.0
+"""For which progress is gathered: each write costs the API server five times what a binding costs."""
 CONFLICT_INTERVAL = 15.0
 """Seconds until a name that someone else has is tried again."""
 ANCESTOR_INTERVAL = 1.0
@@ -171,10 +172,12 @@ def deletion_costs(item: Compiled, observed: Observed) -> list[Write]:
 def _status(found: Assessment, observed: Observed, dag: Dag, now: Now) -> list[Action]:
     if not significant(dag.status, found.status):
         return []
-    interval = STATUS_INTERVAL if turned(dag.status, found.status) else PROGRESS_INTERVAL
-    wait = observed.status_written + interval - now.monotonic
-    if wait > 0:
-        return [Requeue(wait)]
+    due = observed.status_written + STATUS_INTERVAL
+    if not urgent(dag.status, found.status):
+        since = now.monotonic if observed.status_held is None else observed.status_held
+        due = max(due, since + PROGRESS_SECONDS)
+    if due > now.monotonic:
+        return [Hold(due - now.monotonic)]
     return [WriteStatus(found.status), *announcements(dag.conditions, found.status["conditions"])]
 
 

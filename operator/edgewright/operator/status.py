@@ -1,7 +1,7 @@
 """The operator's part of a ServiceDAG's status: conditions, phase, replica counts, and their events; pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,15 @@ OURS = (
 """Conditions that the operator writes; `Placed` is the agent's."""
 TOLERANCE = 0.05
 """Numbers in texts that move by less are not worth a write."""
+_DECIDED = ("observedGeneration", "phase", "plan", "desired")
+_STEPS = {"Pending", "Starting"}
+_ON_THE_WAY = {
+    ("False", Reason.WAITING_FOR_AGENT),
+    ("False", Reason.WAITING_FOR_PODS),
+    ("False", Reason.REPLICAS_NOT_READY),
+    ("Unknown", Reason.NOT_PLACED),
+    ("True", Reason.WITHIN_LIMITS),
+}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -73,16 +82,22 @@ def assess(observed: Observed, desired: Desired, compiled: Sequence[Compiled], n
 
 def turned(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether more than texts differ: a condition's status or reason, or what was decided."""
-    for name in ("observedGeneration", "phase", "plan", "desired"):
-        if before.get(name) != after[name] and (before.get(name) or after[name]):
-            return True
+    if any(before.get(name) != after[name] and (before.get(name) or after[name]) for name in _DECIDED):
+        return True
     if (before.get("summary") or {}).get("ready", "") != after["summary"]["ready"]:
         return True
-    for new in after["conditions"]:
-        old = find(before.get("conditions") or [], new["type"])
-        if old is None or (old["status"], old["reason"]) != (new["status"], new["reason"]):
-            return True
-    return False
+    return any(old is None or _verdict(old) != _verdict(new) for old, new in _paired(before, after))
+
+
+def urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a change must be told at once: all that turned, but not a step on the expected way to Ready."""
+    decided = [name for name in _DECIDED if name != "phase" or not {before.get(name), after[name]} <= _STEPS]
+    if any(before.get(name) != after[name] and (before.get(name) or after[name]) for name in decided):
+        return True
+    return any(
+        old is None or (_verdict(old) != _verdict(new) and not {_verdict(old), _verdict(new)} <= _ON_THE_WAY)
+        for old, new in _paired(before, after)
+    )
 
 
 def significant(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -91,9 +106,7 @@ def significant(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         return True
     if _moved(before.get("message") or "", after["message"]):
         return True
-    return any(
-        _condition_moved(find(before.get("conditions") or [], c["type"]), c) for c in after["conditions"]
-    )
+    return any(_condition_moved(old, new) for old, new in _paired(before, after))
 
 
 def announcements(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> list[Announce]:
@@ -108,6 +121,18 @@ def announcements(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[s
         if announce is not None and announce.reason not in {entry.reason for entry in said}:
             said.append(announce)
     return said
+
+
+def _paired(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]:
+    """Every new condition with the stored one."""
+    for new in after["conditions"]:
+        yield find(before.get("conditions") or [], new["type"]), new
+
+
+def _verdict(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry["status"], entry["reason"]
 
 
 def _announcement(
@@ -169,4 +194,4 @@ def _moved(before: str, after: str) -> bool:
     return any(abs(float(a) - float(b)) > TOLERANCE * max(abs(float(a)), abs(float(b))) for a, b in pairs)
 
 
-__all__ = ["OURS", "Assessment", "Dag", "Status", "announcements", "assess", "significant", "turned"]
+__all__ = ["OURS", "Assessment", "Dag", "Status", "announcements", "assess", "significant", "urgent"]

@@ -11,6 +11,7 @@ from edgewright.kube.objects import Manifest
 from edgewright.operator.compile import KINDS, Compiled, acceptable_names, compile_dag
 from edgewright.operator.dag import Dag
 from edgewright.operator.foreign_load import DEFAULT_NAMES
+from edgewright.operator.observed import Observed
 
 MakeDag = Callable[..., Dag]
 MakeCompiled = Callable[..., tuple[Compiled, ...]]
@@ -99,5 +100,15 @@ def stored() -> MakeObserved:
         for name, value in changes.items():
             body[name] = {**body.get(name, {}), **value}
         return msgspec.convert(body, Manifest)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def running(make_compiled: MakeCompiled, stored: MakeObserved) -> Callable[..., Observed]:
+    """The world in which a ServiceDAG's objects all exist and are Ready."""
+
+    def make(dag: Dag, **changes: Any) -> Observed:
+        return Observed(objects={item.key: stored(item) for item in make_compiled(dag)}, **changes)
 
     return make

@@ -5,67 +5,24 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.unit.operator_.verdicts import NOW, PLACED, desired, status_of, verdict, writes
 
 from edgewright.kube.conditions import Reason
 from edgewright.kube.objects import Manifest
 from edgewright.operator.actions import (
-    Action,
     Announce,
     Apply,
     Create,
-    Delete,
     Requeue,
-    SetDeletionCost,
-    WriteStatus,
 )
 from edgewright.operator.compile import Compiled
 from edgewright.operator.dag import Dag
-from edgewright.operator.observed import Desired, Failure, Now, Observed, Rejection, Replica, Stranger
+from edgewright.operator.observed import Failure, Observed, Rejection, Replica, Stranger
 from edgewright.operator.reconcile import CONFLICT_INTERVAL, reconcile
 
 MakeDag = Callable[..., Dag]
 MakeCompiled = Callable[..., tuple[Compiled, ...]]
 Stored = Callable[..., Manifest]
-NOW = Now(1000.0, "2026-11-21T08:00:00Z")
-PLACED = {"type": "Placed", "status": "True", "reason": "PlacedByHeuristic", "observedGeneration": 1}
-
-
-def desired(dag: Dag, **fields: Any) -> Desired:
-    counts = {m.name: m.replicas.min for m in dag.spec.microservices}
-    return Desired(**{"dag": dag, "counts": counts, "region": ("region", "ec"), "agent": True, **fields})
-
-
-def status_of(actions: list[Action]) -> dict[str, Any]:
-    [status] = [action.status for action in actions if isinstance(action, WriteStatus)]
-    return dict(status)
-
-
-def verdict(actions: list[Action], kind: str) -> tuple[str, str]:
-    [found] = [c for c in status_of(actions)["conditions"] if c["type"] == kind]
-    return found["status"], found["reason"]
-
-
-def writes(actions: list[Action]) -> list[str]:
-    said = []
-    for action in actions:
-        match action:
-            case Create(item) | Apply(item, _, _):
-                said.append(f"{type(action).__name__} {item.kind} {item.name}")
-            case Delete(kind, name, _):
-                said.append(f"Delete {kind} {name}")
-            case SetDeletionCost(pod, _, _):
-                said.append(f"SetDeletionCost {pod}")
-    return said
-
-
-@pytest.fixture(scope="session")
-def running(make_compiled: MakeCompiled, stored: Stored) -> Callable[..., Observed]:
-    """The world in which a ServiceDAG's objects all exist and are Ready."""
-
-    def make(dag: Dag, **changes: Any) -> Observed:
-        return Observed(objects={item.key: stored(item) for item in make_compiled(dag)}, **changes)
-
-    return make
 
 
 def test_a_new_service_dag_creates_deployments_first(make_dag: MakeDag) -> None:
@@ -393,37 +350,3 @@ class TestQuality:
 
     def test_without_limits_it_holds(self, make_dag: MakeDag) -> None:
         assert verdict(reconcile(Observed(), desired(make_dag("a")), NOW), "QoSMet") == ("True", "NoLimits")
-
-
-class TestStatusWrites:
-    """Status is written when it says something new, and seldom."""
-
-    def test_small_moves_of_a_prediction_are_not_written(
-        self, make_dag: MakeDag, running: Callable[..., Observed]
-    ) -> None:
-        def dag(latency: float, stored: Any = ()) -> Dag:
-            status = {"conditions": [*stored, PLACED], "predicted": {"p95Ms": latency}}
-            return make_dag("a", qos={"maxLatencyMs": 20}, status=status)
-
-        first = status_of(reconcile(running(dag(10.0)), desired(dag(10.0)), NOW))
-        for latency, expected in ((10.3, False), (12.0, True)):
-            again = dag(latency, first["conditions"])
-            again = replace(again, status={**first, **again.status})
-            actions = reconcile(running(again), desired(again), NOW)
-            assert any(isinstance(action, WriteStatus) for action in actions) is expected
-
-    def test_at_most_once_a_second(self, make_dag: MakeDag) -> None:
-        observed = Observed(status_written=NOW.monotonic - 0.4)
-        actions = reconcile(observed, desired(make_dag("a")), NOW)
-        assert not any(isinstance(action, WriteStatus) for action in actions)
-        assert [a.seconds for a in actions if isinstance(a, Requeue)] == [pytest.approx(0.6)]
-
-    def test_a_transition_time_moves_only_with_the_status(self, make_dag: MakeDag) -> None:
-        first = status_of(reconcile(Observed(), desired(make_dag("a")), NOW))
-        dag = make_dag("a", status=first, generation=2)
-        second = status_of(
-            reconcile(Observed(), desired(dag, agent=False), Now(2000.0, "2026-11-21T09:00:00Z"))
-        )
-        times = {c["type"]: c["lastTransitionTime"] for c in second["conditions"]}
-        assert set(times.values()) == {NOW.stamp}
-        assert {c["observedGeneration"] for c in second["conditions"]} == {2}
