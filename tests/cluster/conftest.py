@@ -1,20 +1,19 @@
 """Real control planes for tests: one per pytest worker, and private ones for tests that break things."""
 
-import asyncio
 import atexit
 import os
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.cluster.builders import new_namespace, service_dag, until
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed.processes import start_time
 from edgewright.kube import paths
-from edgewright.kube.api import Api, ApiError
+from edgewright.kube.api import Api
 
 PREFIX = "pytest"
 
@@ -77,17 +76,19 @@ async def api(cluster: testbed.Testbed) -> AsyncIterator[Api]:
 async def namespace(api: Api) -> AsyncIterator[str]:
     """A fresh namespace whose ServiceAccount is there; it is deleted afterwards, without waiting."""
     name = f"t-{uuid.uuid4().hex[:8]}"
-    await api.create(
-        paths.namespaces(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    )
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            await api.get(paths.serviceaccounts(name, "default"))
-            break
-        except ApiError as error:
-            if error.status != 404 or time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.02)
+    await new_namespace(api, name)
+    await until("its ServiceAccount is there", lambda: api.get(paths.serviceaccounts(name, "default")))
     yield name
     await api.delete(paths.namespaces(name), missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., dict[str, Any]]:
+    """`make("name", "a", {"name": "b", ...}, **spec)`: a ServiceDAG."""
+    return service_dag
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., Awaitable[Any]]:
+    """`await wait_until("what", check, seconds)`."""
+    return until

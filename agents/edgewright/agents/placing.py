@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from edgewright.agents.binding import Outcome, Result, Target, bind, rehearse
+from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_node, rehearse
 from edgewright.agents.choice import ALTERNATIVES, Choice, NoNodes, imagined, reasons_of
 from edgewright.agents.groups import Plan, Replica, plan_groups
 from edgewright.agents.questions import question
@@ -225,16 +225,8 @@ class Placer:
         wanted = list(targets)
         try:
             if len(targets) > 1:
-                rehearsed = await rehearse(self._api, targets)
-                refused = [result for result in rehearsed if result.outcome is not Outcome.BOUND]
-                self._note(key, refused)
-                wanted = [result.target for result in rehearsed if result.outcome is Outcome.BOUND]
-                if refused and whole:
-                    for target in wanted:
-                        self._region.unreserve(target.uid)
-                    wanted = []
-            results = await bind(self._api, wanted)
-            self._note(key, results)
+                wanted = await self._rehearse(key, targets, whole=whole)
+            self._note(key, await bind(self._api, wanted))
         except asyncio.CancelledError:
             for target in wanted:
                 self._region.unreserve(target.uid)
@@ -242,6 +234,21 @@ class Placer:
         finally:
             self._region.dirty.add(key)
             self._changed(key)
+
+    async def _rehearse(self, key: Key, targets: Sequence[Target], *, whole: bool) -> list[Target]:
+        """The targets that are worth binding; the reservations of the others are taken back."""
+        rehearsed = await rehearse(self._api, one_per_node(targets))
+        refused = [result for result in rehearsed if result.outcome is not Outcome.BOUND]
+        self._note(key, refused)
+        closed = {result.target.node for result in refused}
+        wanted = [] if refused and whole else [target for target in targets if target.node not in closed]
+        for target in set(targets).difference(wanted):
+            self._region.unreserve(target.uid)
+        never = {result.target.node for result in refused if result.outcome is Outcome.REFUSED}
+        for target in targets:
+            if target.node in never:
+                self._region.close_for(target.uid, target.node, self._clock())
+        return wanted
 
     def _note(self, key: Key, results: Sequence[Result]) -> None:
         """Take over what became of bindings: only what is bound keeps its reservation."""

@@ -28,7 +28,9 @@ from edgewright.kube.objects import Pod
 INTERVAL = 1.0
 """Seconds between two writes of one DAG's status."""
 PROGRESS_INTERVAL = 5.0
-"""The same while only words or predictions move: a write costs the API server five times a binding."""
+"""The same while only words change: each write costs the API server several times what a binding costs."""
+DRIFT_INTERVAL = 15.0
+"""The same while only predictions move, because neighbours come and go."""
 CONFIRMATION = 3.0
 """Seconds for which a placement is not reported because the watch has not shown all its bindings yet."""
 _SETTLE = 0.25
@@ -150,17 +152,15 @@ class Publisher:
         """Write the status if it tells something new; progress and drift only now and then."""
         from edgewright.agents.report import News, news  # noqa: PLC0415 - compiled code loads slowly
 
-        resting = page.wrote + PROGRESS_INTERVAL
-        may_wait = facts.now < resting
-        if may_wait and _only_progress(page.written, verdict):
-            page.marked, page.due = facts.now, resting
+        if _only_progress(page.written, verdict) and facts.now < page.wrote + PROGRESS_INTERVAL:
+            page.marked, page.due = facts.now, page.wrote + PROGRESS_INTERVAL
             return
         status = await self._status(record, facts, verdict)
         found = news(page.written, status)
         if found is News.NONE:
             return
-        if may_wait and found is News.DRIFT:
-            page.marked, page.due = facts.now, resting
+        if found is News.DRIFT and facts.now < page.wrote + DRIFT_INTERVAL:
+            page.marked, page.due = facts.now, page.wrote + DRIFT_INTERVAL
             return
         page.wrote = facts.now
         if not await self._write(record, status):

@@ -22,7 +22,7 @@ class Standing:
     """Pods for which no place was found."""
     missing: Mapping[str, int] = field(default_factory=dict)
     waiting_since: float | None = None
-    """Since when the initial gang waits for pods that do not exist."""
+    """Since when the initial gang waits for the same pods that do not exist."""
     pending_since: float | None = None
     """Since when pods wait for a decision."""
     partial_since: float | None = None
@@ -34,6 +34,8 @@ class Standing:
 
     def note_plan(self, plan: Plan, now: float) -> None:
         """Take over what the DAG waits for."""
+        if plan.missing != self.missing:  # pods still come
+            self.waiting_since = None
         self.missing = plan.missing
         self.waiting_since = _since(self.waiting_since, bool(plan.missing), now)
         self.pending_since = _since(self.pending_since, bool(plan.groups), now)

@@ -98,7 +98,8 @@ def explain(
     if missing:
         raise ValueError(f"{problem.dag.name}: {', '.join(missing)} has no replica; explain placed DAGs only")
     evaluator = Evaluator(problem, STATUS)
-    gate, quick = Gate(evaluator), Evaluator(problem)
+    quick = Evaluator(problem)
+    gate = Gate(evaluator if near is None else quick)
     objective = float(evaluator.objective(assign)[0])
     prediction = evaluator.evaluate(assign).one()
     parts = job_parts(evaluator, assign)

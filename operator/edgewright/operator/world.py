@@ -26,7 +26,7 @@ from edgewright.operator.owned_objects import OwnedObjects
 from edgewright.operator.queue import KeyedQueue
 from edgewright.operator.regions import Controller
 
-STATUS_DELAY = 0.2
+STATUS_DELAY = 0.5
 """Seconds by which changes of a Deployment's status alone are gathered."""
 CLAIMS_DELAY = 0.2
 """Seconds by which changes of nodes are gathered."""

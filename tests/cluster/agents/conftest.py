@@ -1,43 +1,24 @@
 """Agents as real processes under their own accounts, beside the real operator, on nodes of each test."""
 
-import asyncio
-import itertools
 import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import pytest
+from tests.cluster.builders import allow_operator, edge_controller, new_namespace, until
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import local
 from edgewright.kube import names, objects, paths
-from edgewright.kube.api import Api, ApiError
+from edgewright.kube.api import Api
 from edgewright.kube.quantities import parse, pod_requests
-
-
-async def until(
-    what: str, check: Callable[[], Awaitable[Any]], seconds: float = 30.0, interval: float = 0.1
-) -> Any:
-    """Wait until `check` returns something true; fails with what it last returned or raised."""
-    deadline, last = time.monotonic() + seconds, None
-    while time.monotonic() < deadline:
-        try:
-            last = await check()
-        except (ApiError, AssertionError, KeyError) as error:
-            last = error
-        else:
-            if last:
-                return last
-        await asyncio.sleep(interval)
-    raise AssertionError(f"{what} did not happen within {seconds:g} s; last: {last!r}")
 
 
 @dataclass
@@ -210,32 +191,6 @@ def node(name: str, region: str, *, cpu: str = "2", memory: str = "4Gi") -> dict
     }
 
 
-def service_dag(name: str, *microservices: str | dict[str, Any], **spec: Any) -> dict[str, Any]:
-    """A chain of microservices of 100m and 64Mi each, unless told otherwise."""
-    services = [
-        {
-            "image": "registry.k8s.io/pause:3.10",
-            "resources": {"cpu": "100m", "memory": "64Mi"},
-            "workMInstructions": 1,
-            "template": {"ports": [{"containerPort": 8080}], "terminationGracePeriodSeconds": 1},
-            **({"name": each} if isinstance(each, str) else each),
-        }
-        for each in microservices
-    ]
-    chain = [{"from": a["name"], "to": b["name"], "payloadKB": 1} for a, b in itertools.pairwise(services)]
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": "ServiceDAG",
-        "metadata": {"name": name},
-        "spec": {
-            "demand": {"requestsPerSecond": 1},
-            "microservices": services,
-            "invocations": chain,
-            **spec,
-        },
-    }
-
-
 async def overcommitted(api: Api) -> list[str]:
     """Every node whose pods request more than it has, added up here and nowhere else."""
     capacity = {
@@ -292,30 +247,9 @@ async def region(bed: testbed.Testbed, admin: Api) -> AsyncIterator[Region]:
     """A fresh region with four nodes of 2 cores, and no agent yet; afterwards no node is overcommitted."""
     await _operator_runs(bed, admin)
     name = f"r-{uuid.uuid4().hex[:6]}"
-    await admin.create(
-        paths.namespaces(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    )
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": names.ROLE_OPERATOR_REGION},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": names.ROLE_OPERATOR_REGION,
-        },
-        "subjects": [
-            {"kind": "ServiceAccount", "name": names.OPERATOR_ACCOUNT, "namespace": names.OPERATOR_NAMESPACE}
-        ],
-    }
-    await admin.create(paths.rolebindings(name), role)
-    controller = {
-        "apiVersion": names.API_VERSION,
-        "kind": "EdgeController",
-        "metadata": {"name": "region", "namespace": name},
-        "spec": {"nodeSelector": {names.LABEL_REGION: name}},
-    }
-    await admin.create(paths.edge_controllers(name), controller)
+    await new_namespace(admin, name)
+    await allow_operator(admin, name)
+    await admin.create(paths.edge_controllers(name), edge_controller(name, region=name))
     made = Region(bed, admin, name)
     await made.add_nodes(4)
 
@@ -331,15 +265,3 @@ async def region(bed: testbed.Testbed, admin: Api) -> AsyncIterator[Region]:
     for each in made.nodes:
         await admin.delete(paths.nodes(each), missing_ok=True)
     assert crowded == []
-
-
-@pytest.fixture(scope="session")
-def make() -> Callable[..., dict[str, Any]]:
-    """`make("name", "a", {"name": "b", ...}, **spec)`: a ServiceDAG."""
-    return service_dag
-
-
-@pytest.fixture(scope="session")
-def wait_until() -> Callable[..., Awaitable[Any]]:
-    """`await wait_until("what", check, seconds)`."""
-    return until

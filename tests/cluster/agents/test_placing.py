@@ -56,6 +56,37 @@ async def test_what_cannot_fit_says_so_everywhere_and_blocks_nobody(
     await wait_until("pods and events say why", told)
 
 
+async def test_nodes_that_admission_refuses_are_avoided_by_the_whole_group(region: Any, make: Make) -> None:
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    name, rule = f"only-one-{region.namespace}", f"object.target.name == '{region.nodes[3]}'"
+    resources = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["pods/binding"],
+    }
+    here = {"name": "here", "expression": f"request.namespace == '{region.namespace}'"}
+    policy = {
+        "matchConstraints": {"resourceRules": [resources]},
+        "matchConditions": [here],
+        "validations": [{"expression": rule, "message": "the site's owner wants it so"}],
+    }
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    await region.api.create(policies, {"metadata": {"name": name}, "spec": policy})
+    await region.api.create(
+        policies.replace("policies", "policybindings"), {"metadata": {"name": name}, "spec": binding}
+    )
+    try:
+        await region.apply(make("guarded", "a", "b", "c"))
+        await region.agent()
+        on = await region.all_bound("guarded", 3)
+        assert set(on.values()) == {region.nodes[3]}
+        await region.placed("guarded")
+        assert "the site's owner wants it so" in region.agents[0].log
+    finally:
+        await region.api.delete(f"{policies}/{name}", missing_ok=True)
+
+
 async def test_room_that_comes_free_is_used_without_waiting_for_a_backoff(
     region: Any, make: Make, wait_until: Any
 ) -> None:

@@ -1,12 +1,10 @@
 """The operator as a real process under its own account, regions to use, and a simple agent."""
 
 import asyncio
-import itertools
 import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.builders import allow_operator, edge_controller, new_namespace, until
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import local
@@ -76,23 +75,6 @@ class OperatorProcess:
         async with await Api.connect(str(self._bed.kubeconfig)) as api:
             account = (names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
             await local.write_kubeconfig(api, self._bed.layout, self.kubeconfig, {"operator": account})
-
-
-async def until(
-    what: str, check: Callable[[], Awaitable[Any]], seconds: float = 30.0, interval: float = 0.05
-) -> Any:
-    """Wait until `check` returns something true; fails with what it last returned or raised."""
-    deadline, last = time.monotonic() + seconds, None
-    while time.monotonic() < deadline:
-        try:
-            last = await check()
-        except (ApiError, AssertionError, KeyError) as error:
-            last = error
-        else:
-            if last:
-                return last
-        await asyncio.sleep(interval)
-    raise AssertionError(f"{what} did not happen within {seconds:g} s; last: {last!r}")
 
 
 @dataclass
@@ -248,58 +230,8 @@ class SimpleAgent:
             await asyncio.sleep(5)
 
 
-def edge_controller(namespace: str, name: str = "region", **spec: Any) -> dict[str, Any]:
-    """An EdgeController over one region of `melbourne-small`."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": "EdgeController",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"nodeSelector": {names.LABEL_REGION: "melbourne-small-1"}, **spec},
-    }
-
-
-def service_dag(name: str, *microservices: str | dict[str, Any], **spec: Any) -> dict[str, Any]:
-    """A ServiceDAG of microservices in a chain."""
-    services = [
-        {
-            "image": "registry.k8s.io/pause:3.10",
-            "resources": {"cpu": "100m", "memory": "64Mi"},
-            "workMInstructions": 1,
-            "template": {"ports": [{"containerPort": 8080}], "terminationGracePeriodSeconds": 0},
-            **({"name": each} if isinstance(each, str) else each),
-        }
-        for each in microservices
-    ]
-    chain = [{"from": a["name"], "to": b["name"], "payloadKB": 1} for a, b in itertools.pairwise(services)]
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": "ServiceDAG",
-        "metadata": {"name": name},
-        "spec": {
-            "demand": {"requestsPerSecond": 1},
-            "microservices": services,
-            "invocations": chain,
-            **spec,
-        },
-    }
-
-
-async def allow_operator(api: Api, namespace: str) -> None:
-    """Bind the operator's role in a namespace, as the administrator of a region does."""
-    body = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": names.ROLE_OPERATOR_REGION},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": names.ROLE_OPERATOR_REGION,
-        },
-        "subjects": [
-            {"kind": "ServiceAccount", "name": names.OPERATOR_ACCOUNT, "namespace": names.OPERATOR_NAMESPACE}
-        ],
-    }
-    await api.create(paths.rolebindings(namespace), body)
+HALF = "melbourne-small-1"
+"""The region whose nodes are governed."""
 
 
 @pytest.fixture(scope="session")
@@ -321,7 +253,7 @@ def operator(operator_process: OperatorProcess) -> OperatorProcess:
 async def region(api: Api, namespace: str, operator: OperatorProcess) -> AsyncIterator[Region]:
     """A fresh region over half of the nodes, without an agent."""
     await allow_operator(api, namespace)
-    await api.create(paths.edge_controllers(namespace), edge_controller(namespace))
+    await api.create(paths.edge_controllers(namespace), edge_controller(namespace, HALF))
     yield Region(api, namespace)
     await api.delete(paths.edge_controllers(namespace, "region"), missing_ok=True)
 
@@ -329,7 +261,7 @@ async def region(api: Api, namespace: str, operator: OperatorProcess) -> AsyncIt
 @pytest.fixture
 async def agent(api: Api, region: Region) -> AsyncIterator[SimpleAgent]:
     """A simple agent at work in the region."""
-    nodes = await api.items(paths.nodes(), labelSelector=f"{names.LABEL_REGION}=melbourne-small-1")
+    nodes = await api.items(paths.nodes(), labelSelector=f"{names.LABEL_REGION}={HALF}")
     made = SimpleAgent(api, region.namespace, [node["metadata"]["name"] for node in nodes])
     task = asyncio.create_task(made.run())
     await asyncio.gather(made.pods.wait_synced(), made.dags.wait_synced())
@@ -339,21 +271,9 @@ async def agent(api: Api, region: Region) -> AsyncIterator[SimpleAgent]:
 
 
 @pytest.fixture(scope="session")
-def make() -> Callable[..., dict[str, Any]]:
-    """`make("name", "a", {"name": "b", ...}, **spec)`: a ServiceDAG."""
-    return service_dag
-
-
-@pytest.fixture(scope="session")
 def operator_kit() -> type[Kit]:
     """The classes for tests that need a control plane of their own."""
     return Kit
-
-
-@pytest.fixture(scope="session")
-def wait_until() -> Callable[..., Awaitable[Any]]:
-    """`await wait_until("what", check, seconds)`."""
-    return until
 
 
 @pytest.fixture
@@ -362,8 +282,7 @@ def fresh_namespace(api: Api) -> Callable[..., Awaitable[str]]:
 
     async def make_one(prefix: str = "t") -> str:
         name = f"{prefix}-{uuid.uuid4().hex[:8]}"
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        await api.create(paths.namespaces(), body)
+        await new_namespace(api, name)
         await allow_operator(api, name)
         return name
 
@@ -379,7 +298,7 @@ async def fresh_region(
 
     async def make_one(prefix: str = "t", **spec: Any) -> str:
         made.append(await fresh_namespace(prefix))
-        body = edge_controller(made[-1])
+        body = edge_controller(made[-1], HALF)
         await api.create(paths.edge_controllers(made[-1]), {**body, "spec": spec})
         return made[-1]
 
