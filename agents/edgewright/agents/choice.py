@@ -8,7 +8,7 @@ from edgewright.core.problem import Constraint, Decision, Problem, Violation
 
 ALTERNATIVES = 2
 """Other nodes that a pod's annotation compares with; none while more DAGs wait for their turn."""
-_NEARBY = 6
+_NEARBY = 3
 
 
 @dataclass(frozen=True)

@@ -110,9 +110,17 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.watching.server_timeout = 300
     settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 5, 10)
+    settings.persistence.diffbase_storage = _NoDifferences()
     settings.process.ultimate_exiting_timeout = None
     logging.getLogger("kopf._core.reactor.running").addFilter(_expected)
     return settings
+
+
+class _NoDifferences(kopf.AnnotationsDiffBaseStorage):
+    """No differences: kopf makes them for handlers that we do not use, by a deep copy for every event."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
 
 
 def _expected(record: logging.LogRecord) -> bool:
