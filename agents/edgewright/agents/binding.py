@@ -88,7 +88,7 @@ def body_of(target: Target) -> bytes:
 
 
 def one_per_node(targets: Sequence[Target]) -> list[Target]:
-    """The first target of each node, which stands for all of them.
+    """The first target of each node, which stands for all of them in a dry run.
 
     What may refuse a binding that the watch does not show is admission, and that sees the node and the
     agent, never the pod's spec (docs/decisions/0006).

@@ -7,7 +7,9 @@ from edgewright.agents.records import DagRecord, Key
 from edgewright.core.problem import Constraint, Decision, Problem, Violation
 
 ALTERNATIVES = 2
-"""Other nodes that a pod's annotation compares with; none while more DAGs wait for their turn."""
+"""Other nodes that a pod's annotation compares with."""
+COMPARED = 8
+"""Most replicas placed at once whose annotations compare: for more it would take as long as deciding."""
 _NEARBY = 3
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_node, rehearse
-from edgewright.agents.choice import ALTERNATIVES, Choice, NoNodes, imagined, reasons_of
+from edgewright.agents.choice import ALTERNATIVES, COMPARED, Choice, NoNodes, imagined, reasons_of
 from edgewright.agents.groups import Plan, Replica, plan_groups
 from edgewright.agents.questions import question
 from edgewright.agents.records import DagRecord
@@ -21,6 +21,8 @@ from edgewright.kube.errors import ApiError
 
 GANG_DEADLINE = 10.0
 """Seconds for which an initial gang may stay bound in part while no completion is feasible."""
+PROOF = 30.0
+"""Seconds for which a node that accepted a binding needs no dry run before the next one."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +46,8 @@ class Placer:
         self._clock = clock
         self._changed = changed
         self._bindings: set[asyncio.Task[None]] = set()
+        self._accepted: dict[str, float] = {}
+        """When a node last accepted a binding, or a dry run of one."""
 
     @property
     def binding(self) -> bool:
@@ -147,7 +151,8 @@ class Placer:
             return NoNodes(region.key)
         algorithm = self._algorithm(record)
         version = self._version(record)
-        alternatives = 0 if self._turns.others_due(record.key, asked) else ALTERNATIVES
+        hurried = len(group) > COMPARED or self._turns.others_due(record.key, asked)
+        alternatives = 0 if hurried else ALTERNATIVES
         choice = await self._thinking.run(self._think, *built, algorithm, budget, alternatives)
         if choice.violations or version == self._version(record):
             return choice
@@ -237,9 +242,11 @@ class Placer:
 
     async def _rehearse(self, key: Key, targets: Sequence[Target], *, whole: bool) -> list[Target]:
         """The targets that are worth binding; the reservations of the others are taken back."""
-        rehearsed = await rehearse(self._api, one_per_node(targets))
+        since = self._clock() - PROOF
+        doubtful = [t for t in one_per_node(targets) if self._accepted.get(t.node, since) <= since]
+        rehearsed = await rehearse(self._api, doubtful)
+        self._note(key, rehearsed)
         refused = [result for result in rehearsed if result.outcome is not Outcome.BOUND]
-        self._note(key, refused)
         closed = {result.target.node for result in refused}
         wanted = [] if refused and whole else [target for target in targets if target.node not in closed]
         for target in set(targets).difference(wanted):
@@ -254,12 +261,14 @@ class Placer:
         """Take over what became of bindings: only what is bound keeps its reservation."""
         now = self._clock()
         for result in results:
-            if result.outcome is Outcome.BOUND:
-                continue
             target = result.target
+            if result.outcome is Outcome.BOUND:
+                self._accepted[target.node] = now
+                continue
             self._region.unreserve(target.uid)
             _log.warning("pod %s/%s on %s: %s", target.namespace, target.name, target.node, result.message)
             if result.outcome is Outcome.REFUSED:
+                self._accepted.pop(target.node, None)
                 self._region.close_for(target.uid, target.node, now)
             if result.outcome in {Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN}:
                 self.standing(key).binding_failed(f"{target.name} on {target.node}: {result.message}")

@@ -11,7 +11,7 @@ from edgewright.kube.conditions import Reason, Status
 
 PATIENCE = 3.0
 """Seconds for which pods may wait for a decision before the condition says so."""
-SIBLINGS_PATIENCE = 10.0
+SIBLINGS_PATIENCE = 15.0
 """The same while pods of the group do not exist yet, which the operator watches over as well."""
 _BY_ALGORITHM = {
     "heuristic": Reason.PLACED_BY_HEURISTIC,

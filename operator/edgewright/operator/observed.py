@@ -119,6 +119,22 @@ def ready_replicas(deployment: Manifest | None) -> int:
     return 0 if deployment is None else int(deployment.status.get("readyReplicas") or 0)
 
 
+def replica_failure(deployment: Manifest | None) -> str | None:
+    """The API server's words if it refuses the Deployment's pods."""
+    if deployment is None:
+        return None
+    for entry in deployment.status.get("conditions") or []:
+        if entry.get("type") == "ReplicaFailure" and entry.get("status") == "True":
+            return str(entry.get("message") or "pods are refused")
+    return None
+
+
+def progress(deployment: Manifest) -> tuple[object, ...]:
+    """Everything in a Deployment's status that reconciling reads."""
+    names = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas")
+    return (*(deployment.status.get(name) or 0 for name in names), replica_failure(deployment))
+
+
 def rolled_out(deployment: Manifest, least: int) -> bool:
     """Whether at least `least` pods of the newest template are Ready and no fewer than all are of it."""
     status = deployment.status

@@ -6,7 +6,7 @@ from edgewright.kube.names import LABEL_DAG
 from edgewright.kube.objects import Manifest
 from edgewright.kube.reflector import Kind
 from edgewright.operator.claims import Key
-from edgewright.operator.observed import ObjectKey
+from edgewright.operator.observed import ObjectKey, compiled_digest, progress
 
 OnChange = Callable[[Key, bool, bool], None]
 """Called with (ServiceDAG key, whether more than status changed, whether it was deleted)."""
@@ -65,9 +65,9 @@ class OwnedObjects:
         base = written if written is not None else old
         if base is not None and version(base) == version(new):
             return  # our own write coming back
-        if base is not None and kind != "Deployment" and not _moved(base, new):
-            return  # only the status of a Service or PodDisruptionBudget, which nothing depends on
-        self._on_change(dag, base is None or _moved(base, new), False)
+        moved = base is None or _moved(base, new)
+        if moved or (kind == "Deployment" and base is not None and progress(base) != progress(new)):
+            self._on_change(dag, moved, False)
 
     def _remove(self, kind: str, old: Manifest) -> None:
         dag, key = _dag(old), (kind, old.metadata.name)
@@ -92,13 +92,13 @@ def _dag(item: Manifest) -> Key:
 
 
 def _moved(old: Manifest, new: Manifest) -> bool:
-    """Whether anything but status differs."""
+    """Whether anything differs that reconciling reads, status apart."""
     a, b = old.metadata, new.metadata
     return (
         a.uid != b.uid
         or a.generation != b.generation
         or a.labels != b.labels
-        or a.annotations != b.annotations
+        or compiled_digest(old) != compiled_digest(new)
         or a.owner_references != b.owner_references
         or a.deletion_timestamp != b.deletion_timestamp
         or old.spec != new.spec

@@ -32,7 +32,7 @@ from edgewright.operator.status import Assessment, announcements, assess, signif
 
 STATUS_INTERVAL = 1.0
 """Least seconds between two status writes of one ServiceDAG."""
-PROGRESS_SECONDS = 5.0
+PROGRESS_SECONDS = 8.0
 """For which progress is gathered: each write costs the API server five times what a binding costs."""
 CONFLICT_INTERVAL = 15.0
 """Seconds until a name that someone else has is tried again."""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgewright.kube.conditions import ConditionType, Reason, Status, find
-from edgewright.kube.objects import Manifest
 from edgewright.operator.compile import Compiled
 from edgewright.operator.dag import Dag
-from edgewright.operator.observed import Desired, Observed, owned, ready_replicas
+from edgewright.operator.observed import Desired, Observed, owned, ready_replicas, replica_failure
 
 _AGENT_TROUBLE = {
     Reason.NODE_LOST,
@@ -136,21 +135,12 @@ def pod_refusal(observed: Observed, compiled: Sequence[Compiled]) -> tuple[Reaso
             return failure.reason, f"{item.kind} {item.name}: {failure.message}"
         if item.kind != "Deployment":
             continue
-        message = _replica_failure(observed.objects.get(item.key))
+        message = replica_failure(observed.objects.get(item.key))
         if message is not None:
             quota = "exceeded quota" in message or "failed quota" in message
             return (
                 Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
             ), f"{item.microservice}: {message}"
-    return None
-
-
-def _replica_failure(deployment: Manifest | None) -> str | None:
-    if deployment is None:
-        return None
-    for entry in deployment.status.get("conditions") or []:
-        if entry.get("type") == "ReplicaFailure" and entry.get("status") == "True":
-            return str(entry.get("message") or "pods are refused")
     return None
 
 
