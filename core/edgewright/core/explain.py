@@ -202,7 +202,7 @@ def _refusals(gate: Gate, moved: IntArray, slot: int) -> list[str]:
     problem = gate.problem
     if not len(moved):
         return []
-    masks = node_masks(problem, int(problem.stage[slot]))
+    masks = node_masks(problem, slot)
     without = moved[0].copy()
     without[slot] = UNPLACED
     room = mask_after(problem, gate.mask, without, slot)

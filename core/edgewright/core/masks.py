@@ -51,15 +51,12 @@ def tolerates(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:
     )
 
 
-def node_masks(problem: Problem, stage: int) -> dict[Constraint, BoolArray]:
-    """(N,) per node constraint: nodes that satisfy it for a new replica of `stage`."""
-    substrate, microservice = problem.world.substrate, problem.dag.microservices[stage]
+def node_masks(problem: Problem, slot: int) -> dict[Constraint, BoolArray]:
+    """(N,) per node constraint: nodes that satisfy it for the replica of a free slot."""
+    substrate, microservice = problem.world.substrate, problem.dag.microservices[problem.stage[slot]]
     masks = _static(substrate, microservice, problem.dag.slice)
-    slots = np.flatnonzero((problem.stage == stage) & (problem.fixed == UNPLACED))
-    allowed = problem.allowed[slots].any(axis=0) if len(slots) else np.ones(len(substrate.nodes), bool)
-    request = requests(problem)[slots].min(axis=0) if len(slots) else np.array(microservice.request)
-    free = free_capacity(problem)
-    every: dict[Constraint, BoolArray] = {**masks, Constraint.EXCLUDED: np.asarray(allowed, bool)}
+    request, free = requests(problem)[slot], free_capacity(problem)
+    every: dict[Constraint, BoolArray] = {**masks, Constraint.EXCLUDED: problem.allowed[slot]}
     for r, constraint in enumerate(RESOURCE_CONSTRAINTS):
         every[constraint] = fits(request[r : r + 1], free[:, r : r + 1])
     return {constraint: every[constraint] for constraint in NODE_CONSTRAINTS}

@@ -9,7 +9,7 @@ from edgewright.core import outcome
 from edgewright.core.arrays import LOST
 from edgewright.core.bounds import Bound
 from edgewright.core.feasibility import Gate, own_utilisation
-from edgewright.core.masks import EPSILON, NODE_CONSTRAINTS, RESOURCE_CONSTRAINTS, node_masks
+from edgewright.core.masks import EPSILON, RESOURCE_CONSTRAINTS, node_masks
 from edgewright.core.neighbours import station_use
 from edgewright.core.problem import UNPLACED, Constraint, Violation
 from edgewright.core.routes import station_name
@@ -61,17 +61,14 @@ def _nodes(gate: Gate, assign: IntArray) -> Iterator[Violation]:
     problem = gate.problem
     nodes, stages = problem.world.substrate.nodes, problem.dag.microservices
     for slot in _free(gate):
-        stage = int(problem.stage[slot])
-        name = stages[stage].name
+        name = stages[problem.stage[slot]].name
         if assign[slot] == UNPLACED:
             yield Violation(
                 Constraint.EXCLUDED, name, "no node", message=f"a replica of {name} has no node; place it"
             )
             continue
         node = nodes[assign[slot]]
-        masks = node_masks(problem, stage)
-        for constraint in NODE_CONSTRAINTS:
-            open_ = problem.allowed[slot] if constraint == Constraint.EXCLUDED else masks[constraint]
+        for constraint, open_ in node_masks(problem, slot).items():
             if constraint not in RESOURCE_CONSTRAINTS and not open_[assign[slot]]:
                 message = f"node {node.name} for {name} {REFUSALS[constraint]}"
                 yield Violation(constraint, name, f"node {node.name}", nodes=1, message=message)

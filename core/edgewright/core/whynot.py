@@ -30,7 +30,7 @@ WORDS = {
 def why_not(problem: Problem, nearest: IntArray | None = None) -> tuple[Violation, ...]:
     """Explain an infeasible problem; never empty, so call it only after no placement was found.
 
-    In this order: microservices that no node would take alone, by constraint and node class (a node counts
+    In this order: replicas that no node would take alone, by constraint and node class (a node counts
     for the first constraint it breaks); limits that physics forbids; resources short in total; and what the
     least bad placement found, `nearest` (S,), breaks.
     """
@@ -38,8 +38,8 @@ def why_not(problem: Problem, nearest: IntArray | None = None) -> tuple[Violatio
     free = problem.free
     stuck = [int(slot) for slot in free if not mask[slot].any()]
     if stuck:
-        stages = dict.fromkeys(int(problem.stage[slot]) for slot in stuck)
-        return tuple(v for stage in stages for v in _refusals(problem, stage))
+        first = {int(problem.stage[slot]): slot for slot in reversed(stuck)}
+        return tuple(v for stage in sorted(first) for v in _refusals(problem, first[stage]))
     forbidden = impossible(problem.dag, problem.world.substrate, _stage_masks(problem, mask))
     found = [*forbidden, *_totals(problem, mask)]
     if not found and nearest is not None:
@@ -79,17 +79,17 @@ def _stage_masks(problem: Problem, mask: BoolArray) -> BoolArray:
     return np.array(rows, bool)
 
 
-def _refusals(problem: Problem, stage: int) -> list[Violation]:
-    """One violation per constraint and node class that keeps `stage` off its nodes."""
-    nodes, name = problem.world.substrate.nodes, problem.dag.microservices[stage].name
+def _refusals(problem: Problem, slot: int) -> list[Violation]:
+    """One violation per constraint and node class that keeps a replica off every node."""
+    nodes = problem.world.substrate.nodes
+    name = problem.dag.microservices[problem.stage[slot]].name
     open_ = np.ones(len(nodes), bool)
     found = []
     if not len(nodes):
         text = f"{name}: the region has no nodes; label some for its EdgeController"
         return [Violation(Constraint.NOT_READY, name, "nodes", message=text)]
-    slots = np.flatnonzero((problem.stage == stage) & (problem.fixed == UNPLACED))
-    request, free = requests(problem)[slots].min(axis=0), free_capacity(problem)
-    for constraint, mask in node_masks(problem, stage).items():
+    request, free = requests(problem)[slot], free_capacity(problem)
+    for constraint, mask in node_masks(problem, slot).items():
         refused = open_ & ~mask
         open_ &= mask
         for tier, count in sorted(Counter(nodes[n].tier for n in np.flatnonzero(refused)).items()):

@@ -1,15 +1,28 @@
 """Index of compiled objects by their ServiceDAG, ahead of the watch by what this process wrote itself."""
 
 from collections.abc import Callable
+from enum import Enum, auto
 
 from edgewright.kube.names import LABEL_DAG
 from edgewright.kube.objects import Manifest
 from edgewright.kube.reflector import Kind
 from edgewright.operator.claims import Key
-from edgewright.operator.observed import ObjectKey, compiled_digest, progress
+from edgewright.operator.observed import ObjectKey, compiled_digest, progress, ready_replicas
 
-OnChange = Callable[[Key, bool, bool], None]
-"""Called with (ServiceDAG key, whether more than status changed, whether it was deleted)."""
+
+class Change(Enum):
+    """What became of an object, the gravest first."""
+
+    DELETED = auto()
+    MOVED = auto()
+    """More than its status changed."""
+    COMPLETE = auto()
+    """The last of a Deployment's replicas became Ready."""
+    PROGRESS = auto()
+
+
+OnChange = Callable[[Key, Change], None]
+"""Called with the key of the ServiceDAG."""
 
 
 class OwnedObjects:
@@ -65,9 +78,11 @@ class OwnedObjects:
         base = written if written is not None else old
         if base is not None and version(base) == version(new):
             return  # our own write coming back
-        moved = base is None or _moved(base, new)
-        if moved or (kind == "Deployment" and base is not None and progress(base) != progress(new)):
-            self._on_change(dag, moved, False)
+        if base is None or _moved(base, new):
+            self._on_change(dag, Change.MOVED)
+        elif kind == "Deployment" and progress(base) != progress(new):
+            complete = ready_replicas(new) >= int(new.spec.get("replicas") or 0)
+            self._on_change(dag, Change.COMPLETE if complete else Change.PROGRESS)
 
     def _remove(self, kind: str, old: Manifest) -> None:
         dag, key = _dag(old), (kind, old.metadata.name)
@@ -78,7 +93,7 @@ class OwnedObjects:
         written = self._written.get(dag, {}).get(key)
         if written is not None and written.metadata.uid == old.metadata.uid:
             self.forget_note(dag, key)
-        self._on_change(dag, True, True)
+        self._on_change(dag, Change.DELETED)
 
 
 def version(item: Manifest) -> int:

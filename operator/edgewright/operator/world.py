@@ -22,12 +22,12 @@ from edgewright.operator.claims import Claim, Key, claim, governor
 from edgewright.operator.foreign_load import Ledger
 from edgewright.operator.log import log
 from edgewright.operator.observed import Replica
-from edgewright.operator.owned_objects import OwnedObjects
+from edgewright.operator.owned_objects import Change, OwnedObjects
 from edgewright.operator.queue import KeyedQueue
 from edgewright.operator.regions import Controller
 
-STATUS_DELAY = 0.5
-"""Seconds by which changes of a Deployment's status alone are gathered."""
+COMPLETE_DELAY, PROGRESS_DELAY = 0.2, 1.0
+"""Seconds by which changes of Deployments' statuses are gathered."""
 CLAIMS_DELAY = 0.2
 """Seconds by which changes of nodes are gathered."""
 COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -226,13 +226,14 @@ class World:
         self._queue.add_after(work.REGIONS, CLAIMS_DELAY)
         self._queue.add_after(work.LOADS, CLAIMS_DELAY)
 
-    def _on_owned(self, dag: Key, substantial: bool, deleted: bool) -> None:
-        if deleted:
+    def _on_owned(self, dag: Key, change: Change) -> None:
+        key = work.service_dag(*dag)
+        if change is Change.DELETED:
             self.suspects.add(dag)
-        if substantial:
-            self._queue.add(work.service_dag(*dag))
+        if change in {Change.DELETED, Change.MOVED}:
+            self._queue.add(key)
         else:
-            self._queue.add_after(work.service_dag(*dag), STATUS_DELAY)
+            self._queue.add_after(key, COMPLETE_DELAY if change is Change.COMPLETE else PROGRESS_DELAY)
 
     def _on_pod(self, _: Kind, key: ObjectName, old: Pod | None, new: Pod | None) -> None:
         self.ledger.move(old, new)

@@ -248,6 +248,13 @@ def test_why_not_counts_nodes_by_constraint_and_class() -> None:
     assert said[Constraint.CPU, "core nodes"] == (2, 4.0, 2.0)
 
 
+def test_why_not_speaks_for_one_excluded_replica_among_others() -> None:
+    one = problem(chain("a", "b"), star(3), replicas=[2, 1])
+    allowed = one.allowed.copy()
+    allowed[1] = False
+    assert {v.constraint for v in why_not(replace(one, allowed=allowed))} == {Constraint.EXCLUDED}
+
+
 def test_why_not_finds_total_shortage_and_physics() -> None:
     many = problem(dag([stage(n, request=request(cpu=6.0)) for n in "abc"]), star(2))
     assert {(v.constraint, v.needed) for v in why_not(many)} == {(Constraint.CPU, 18.0)}

@@ -14,7 +14,7 @@ from edgewright.operator.dag import Dag
 from edgewright.operator.drift import covers
 from edgewright.operator.field_ownership import owned_by_apply, owns
 from edgewright.operator.gate import Gate
-from edgewright.operator.owned_objects import OwnedObjects
+from edgewright.operator.owned_objects import Change, OwnedObjects
 
 MakeDag = Callable[..., Dag]
 
@@ -73,7 +73,7 @@ class TestOwnedObjects:
         listen("ADDED", item.metadata.key, None, item)
         listen("DELETED", item.metadata.key, item, None)
         assert objects.of(("region", "dag")) == {}
-        assert changes == [(("region", "dag"), True, True)]
+        assert changes == [(("region", "dag"), Change.DELETED)]
 
     def test_status_alone_is_not_substantial(self, item: Manifest) -> None:
         changes: list[Any] = []
@@ -81,7 +81,7 @@ class TestOwnedObjects:
         metadata = msgspec.structs.replace(item.metadata, resource_version="2")
         later = msgspec.structs.replace(item, metadata=metadata, status={"readyReplicas": 0})
         objects.listener("Deployment")("MODIFIED", item.metadata.key, item, later)
-        assert changes == [(("region", "dag"), False, False)]
+        assert changes == [(("region", "dag"), Change.PROGRESS)]
 
 
 def lease(holder: str, duration: int = 10) -> Lease:
