@@ -27,8 +27,8 @@ from edgewright.kube.objects import Pod
 
 INTERVAL = 1.0
 """Seconds between two writes of one DAG's status."""
-PROGRESS_INTERVAL = 5.0
-"""The same while only words change: each write costs the API server several times what a binding costs."""
+MOVE_INTERVAL = 5.0
+"""The same while the condition stays: each write costs the API server several times what a binding costs."""
 DRIFT_INTERVAL = 15.0
 """The same while only predictions move, because neighbours come and go."""
 CONFIRMATION = 3.0
@@ -150,23 +150,24 @@ class Publisher:
 
     async def _renew(self, page: _Page, record: DagRecord, facts: Facts, verdict: Verdict) -> None:
         """Write the status if it tells something new; progress and drift only now and then."""
-        from edgewright.agents.report import News, news  # noqa: PLC0415 - compiled code loads slowly
+        from edgewright.agents.report import News, headline, news  # noqa: PLC0415 - compiled code loads slowly
 
-        if _only_progress(page.written, verdict) and facts.now < page.wrote + PROGRESS_INTERVAL:
-            page.marked, page.due = facts.now, page.wrote + PROGRESS_INTERVAL
+        if _only_progress(page.written, verdict) and facts.now < page.wrote + MOVE_INTERVAL:
+            page.marked, page.due = facts.now, page.wrote + MOVE_INTERVAL
             return
         status = await self._status(record, facts, verdict)
         found = news(page.written, status)
         if found is News.NONE:
             return
-        if found is News.DRIFT and facts.now < page.wrote + DRIFT_INTERVAL:
-            page.marked, page.due = facts.now, page.wrote + DRIFT_INTERVAL
+        waits = {News.MOVE: MOVE_INTERVAL, News.DRIFT: DRIFT_INTERVAL}
+        if facts.now < page.wrote + waits.get(found, 0.0):
+            page.marked, page.due = facts.now, page.wrote + waits[found]
             return
         page.wrote = facts.now
         if not await self._write(record, status):
             page.marked = facts.now
             return
-        if page.written is None or _headline(page.written) != _headline(status):
+        if page.written is None or headline(page.written) != headline(status):
             assert record.manifest is not None
             warning = verdict.status != "True" and verdict.reason is not conditions.Reason.DRY_RUN
             reference = service_dag_reference(record.manifest)
@@ -320,10 +321,6 @@ def _only_progress(written: dict[str, Any] | None, verdict: Verdict) -> bool:
     return (
         written is not None
         and verdict.status == "False"
-        and _headline(written) == (verdict.status, verdict.reason)
+        and written["conditions"][0]["status"] == "False"
+        and written["conditions"][0]["reason"] == verdict.reason
     )
-
-
-def _headline(status: dict[str, Any]) -> tuple[str, str]:
-    condition = status["conditions"][0]
-    return condition["status"], condition["reason"]

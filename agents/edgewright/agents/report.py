@@ -15,6 +15,7 @@ from edgewright.core.problem import Prediction, Violation
 from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import IntArray
 from edgewright.core.units import MS
+from edgewright.kube.conditions import Reason
 
 _LIMITS = {"placements": 512, "unplaced": 64, "pairs": 8}
 _ALL_PAIRS = 256
@@ -128,19 +129,30 @@ class News(Enum):
     NONE = auto()
     DRIFT = auto()
     """A prediction moved by more than 5 %, because neighbours came or went."""
+    MOVE = auto()
+    """Replicas, routes or words changed."""
     TURN = auto()
-    """Anything else."""
+    """The condition turned, or there was nothing before."""
 
 
 def news(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> News:
     """Compare two statuses of one ServiceDAG."""
-    if before is None or _solid(before) != _solid(after):
+    if before is None or headline(before) != headline(after):
         return News.TURN
+    if _solid(before) != _solid(after):
+        return News.MOVE
     old, new = before.get("predicted") or {}, after.get("predicted") or {}
     if old.keys() != new.keys():
-        return News.TURN
+        return News.MOVE
     moved = any(abs(new[name] - old[name]) > _TOLERANCE * max(abs(old[name]), 1e-3) for name in new)
     return News.DRIFT if moved else News.NONE
+
+
+def headline(status: Mapping[str, Any]) -> tuple[str, str]:
+    """Status and reason of the condition; while a loss is mended its steps count as one."""
+    condition = status["conditions"][0]
+    mending = condition["reason"] in {Reason.NODE_LOST, Reason.REBINDING}
+    return condition["status"], Reason.REBINDING if mending else condition["reason"]
 
 
 def _solid(status: Mapping[str, Any]) -> dict[str, Any]:

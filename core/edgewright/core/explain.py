@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from edgewright.core.evaluate import Evaluator
-from edgewright.core.feasibility import Gate
+from edgewright.core.feasibility import Gate, full_gate
 from edgewright.core.gate import BANDWIDTH, CAPACITY, SPREAD, UNREACHABLE, UTILISATION
 from edgewright.core.masks import RESOURCE_CONSTRAINTS, mask_after, node_masks
 from edgewright.core.problem import UNPLACED, Constraint, Prediction, Problem
-from edgewright.core.scenarios import STATUS
 from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.core.timeline import Hop, critical_path, job_parts
 from edgewright.core.units import MS
@@ -97,9 +96,8 @@ def explain(
     missing = [m.name for i, m in enumerate(problem.dag.microservices) if i not in placed]
     if missing:
         raise ValueError(f"{problem.dag.name}: {', '.join(missing)} has no replica; explain placed DAGs only")
-    evaluator = Evaluator(problem, STATUS)
-    quick = Evaluator(problem)
-    gate = Gate(evaluator if near is None else quick)
+    evaluator, quick = full_gate(problem).evaluator, Evaluator(problem)
+    gate = full_gate(problem) if near is None or not alternatives else Gate(quick)
     objective = float(evaluator.objective(assign)[0])
     prediction = evaluator.evaluate(assign).one()
     parts = job_parts(evaluator, assign)

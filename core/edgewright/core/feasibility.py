@@ -1,5 +1,7 @@
 """The hard check between every proposal and the cluster: fast in batches, complete in words."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from edgewright.core.bounds import required_bounds
@@ -107,16 +109,22 @@ class Gate:
         return np.asarray(passed, bool)
 
 
+@lru_cache(maxsize=1)
+def full_gate(problem: Problem) -> Gate:
+    """The gate at the precision of status; policy, check and explanation of one decision share it."""
+    return Gate(Evaluator(problem, STATUS))
+
+
 def feasible(problem: Problem, assign: IntArray) -> bool:
     """Whether one placement (S,) is feasible at the precision of status and gates; `check` says why not."""
-    return bool(Gate(Evaluator(problem, STATUS)).feasible(assign)[0])
+    return bool(full_gate(problem).feasible(assign)[0])
 
 
 def check(problem: Problem, assign: IntArray) -> tuple[Violation, ...]:
     """Every constraint that one placement (S,) breaks, with numbers and a way to mend it; empty: feasible."""
     from edgewright.core.violations import violations  # noqa: PLC0415 (words are needed only for a refusal)
 
-    return violations(Gate(Evaluator(problem, STATUS)), assign)
+    return violations(full_gate(problem), assign)
 
 
 def own_utilisation(evaluator: Evaluator, assign: IntArray) -> FloatArray:

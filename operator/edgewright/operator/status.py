@@ -24,10 +24,14 @@ TOLERANCE = 0.05
 """Numbers in texts that move by less are not worth a write."""
 _DECIDED = ("observedGeneration", "phase", "plan", "desired")
 _STEPS = {"Pending", "Starting"}
-_ON_THE_WAY = {
+_ON_THE_WAY = {  # to Ready, at first or again after a loss
     ("False", Reason.WAITING_FOR_AGENT),
     ("False", Reason.WAITING_FOR_PODS),
     ("False", Reason.REPLICAS_NOT_READY),
+    ("False", Reason.REBINDING),
+    ("False", Reason.NODE_LOST),
+    ("True", Reason.REBINDING),
+    ("True", Reason.NODE_LOST),
     ("Unknown", Reason.NOT_PLACED),
     ("True", Reason.WITHIN_LIMITS),
 }

@@ -4,10 +4,8 @@ import time
 
 import numpy as np
 
-from edgewright.core.evaluate import Evaluator
-from edgewright.core.feasibility import Gate
+from edgewright.core.feasibility import Gate, full_gate
 from edgewright.core.problem import UNPLACED, Decision, Problem
-from edgewright.core.scenarios import STATUS
 from edgewright.core.substrate import IntArray
 from edgewright.core.whynot import why_not
 
@@ -20,14 +18,11 @@ class Verdict:
         self.problem = problem
         self.policy = policy
         self.evaluations = 0
-        self._gate: Gate | None = None
 
     @property
     def gate(self) -> Gate:
         """The full check, made when first needed."""
-        if self._gate is None:
-            self._gate = Gate(Evaluator(self.problem, STATUS))
-        return self._gate
+        return full_gate(self.problem)
 
     @property
     def seconds(self) -> float:
