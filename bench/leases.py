@@ -90,7 +90,11 @@ class Driver:
                 "metadata": {"name": name, "namespace": names.NAMESPACE_NODE_LEASE},
                 "spec": spec,
             }
-            await self._api.create(paths.leases(names.NAMESPACE_NODE_LEASE), lease)
+            try:
+                await self._api.create(paths.leases(names.NAMESPACE_NODE_LEASE), lease)
+            except ApiError as conflict:
+                if conflict.status != 409:  # KWOK was first
+                    raise
 
 
 class Record:

@@ -194,7 +194,7 @@ class Governor:
         return "heuristic" if algorithm == "auto" else algorithm
 
     def _busy(self) -> bool:
-        return self._placer.binding or self._turns.delay(_clock()) == 0.0
+        return self._placer.busy or self._turns.delay(_clock()) == 0.0
 
     def _nodes_changed(self) -> None:
         self._publisher.mark_all()

@@ -10,6 +10,10 @@ DEFAULT_INTERVAL = 10.0
 SUSPEND_SHARE = 0.55
 """Share of a region that, silent together, is taken for a fault of the network or of the API server."""
 
+CONGESTED_SHARE, LARGEST_STRETCH = 0.3, 2.0
+"""When this share of the fleet is later than its rhythm, something that all share is slow: everybody gets as
+much more time as the best of these are late, up to this factor."""
+
 _HISTORY = 8
 _NEVER = -1
 _MISSED = 2.0
@@ -68,6 +72,7 @@ class Detector:
         self._last_proof: float | None = None
         self._breaks = 0
         self._typical = DEFAULT_INTERVAL
+        self._stretch = 1.0
         self._unsettled = 0
 
     @property
@@ -127,6 +132,7 @@ class Detector:
         else:
             self._proven += max(0.0, now - last)
         self._last_proof = now
+        self._stretch = self._congestion()
 
     def broken(self) -> None:
         """Note that the watch was lost, or that the API server did not answer: the clock stops."""
@@ -150,7 +156,7 @@ class Detector:
             age = rhythm.age(self._proven)
             interval = rhythm.interval or self._typical
             late += age > interval
-            if age > _MISSED * interval + rhythm.jitter + self._floor(interval):
+            if age > self._stretch * _MISSED * interval + rhythm.jitter + self._floor(interval):
                 silent.add(node)
         suspended = bool(silent) and late >= SUSPEND_SHARE * known
         return Verdict(frozenset(silent), suspended, late)
@@ -164,6 +170,17 @@ class Detector:
         """The last `renewTime` seen, None for an unknown node."""
         rhythm = self._leases.get(node)
         return None if rhythm is None else rhythm.token
+
+    def _congestion(self) -> float:
+        """How many intervals old the Leases are that all but CONGESTED_SHARE of the fleet surpass in youth.
+
+        1 at least, LARGEST_STRETCH at most; Leases of nodes that are long dead do not count.
+        """
+        ages = [r.age(self._proven) / (r.interval or self._typical) for r in self._leases.values()]
+        alive = sorted(age for age in ages if age < 2.0 * LARGEST_STRETCH * _MISSED)
+        if not alive:
+            return 1.0
+        return min(LARGEST_STRETCH, max(1.0, alive[int((1.0 - CONGESTED_SHARE) * (len(alive) - 1))]))
 
     def _learn(self, rhythm: _Rhythm, elapsed: float) -> None:
         rhythm.intervals.append(elapsed)

@@ -21,6 +21,8 @@ from edgewright.kube.errors import ApiError
 
 GANG_DEADLINE = 10.0
 """Seconds for which an initial gang may stay bound in part while no completion is feasible."""
+CALM = 0.5
+"""Seconds without a decision after which a region is at rest."""
 PROOF = 30.0
 """Seconds for which a node that accepted a binding needs no dry run before the next one."""
 _log = logging.getLogger(__name__)
@@ -46,13 +48,14 @@ class Placer:
         self._clock = clock
         self._changed = changed
         self._bindings: set[asyncio.Task[None]] = set()
+        self._decided = float("-inf")
         self._accepted: dict[str, float] = {}
         """When a node last accepted a binding, or a dry run of one."""
 
     @property
-    def binding(self) -> bool:
-        """Whether bindings are under way."""
-        return bool(self._bindings)
+    def busy(self) -> bool:
+        """Whether bindings are under way, or a decision was made so lately that more may follow."""
+        return bool(self._bindings) or self._clock() - self._decided < CALM
 
     def standing(self, key: Key) -> Standing:
         """What is known about a DAG beyond its pods."""
@@ -151,8 +154,9 @@ class Placer:
             return NoNodes(region.key)
         algorithm = self._algorithm(record)
         version = self._version(record)
-        hurried = len(group) > COMPARED or self._turns.others_due(record.key, asked)
-        alternatives = 0 if hurried else ALTERNATIVES
+        hurried = self.busy or self._turns.others_due(record.key, asked)
+        alternatives = 0 if hurried or len(group) > COMPARED else ALTERNATIVES
+        self._decided = asked
         choice = await self._thinking.run(self._think, *built, algorithm, budget, alternatives)
         if choice.violations or version == self._version(record):
             return choice

@@ -34,7 +34,7 @@ DRIFT_INTERVAL = 15.0
 CONFIRMATION = 3.0
 """Seconds for which a placement is not reported because the watch has not shown all its bindings yet."""
 _SETTLE = 0.25
-_PATIENCE = 3.0
+_PATIENCE = 5.0
 _CONCURRENT = 8
 _REVIEW = 5.0
 _log = logging.getLogger(__name__)

@@ -101,21 +101,46 @@ def test_a_fifth_of_renewals_delayed_to_1_8_intervals_evicts_nobody(interval: fl
     assert fleet.run(40 * interval).accused == {}
 
 
+@given(seed=st.integers(0, 10_000), share=st.floats(0.1, 0.25))
+@settings(max_examples=15, deadline=None)
+def test_a_machine_that_starves_after_a_loss_evicts_only_the_dead(seed: int, share: float) -> None:
+    """From the cut on every renewal comes late, many of them by more than two intervals."""
+    at, nodes = 15.0, 80
+    fleet = Fleet(nodes, 1.0, seed, cut={f"node-{i}": at for i in range(int(share * nodes))})
+    clock = {"now": 0.0}
+
+    def starved(rng: random.Random, interval: float) -> float:
+        return interval * (rng.uniform(1.2, 2.6) if clock["now"] > at + 2.0 else rng.uniform(1.0, 1.04))
+
+    def away(now: float) -> bool:
+        clock["now"] = now
+        return False
+
+    fleet.delay, fleet.away = starved, away
+    fleet.run(at + 15.0)
+    assert fleet.false == set()
+    assert set(fleet.accused) == set(fleet.cut)
+
+
 @given(seed=st.integers(0, 10_000), skew=st.floats(0, 60))
 @settings(max_examples=15, deadline=None)
 def test_clock_skew_evicts_nobody(seed: int, skew: float) -> None:
     assert Fleet(40, 10.0, seed, skew=skew).run(300).accused == {}
 
 
-@pytest.mark.parametrize(("interval", "limit"), [(1.0, 4.0), (10.0, 23.0)])
-@given(seed=st.integers(0, 10_000), share=st.floats(0.01, 0.5))
+@pytest.mark.parametrize(
+    ("interval", "limit", "least", "most"),
+    [(1.0, 4.0, 0.01, 0.28), (10.0, 23.0, 0.01, 0.28), (1.0, 6.0, 0.3, 0.5), (10.0, 45.0, 0.3, 0.5)],
+)
+@given(seed=st.integers(0, 10_000), data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_dead_nodes_are_found_in_time_and_only_they(
-    interval: float, limit: float, seed: int, share: float
+    interval: float, limit: float, least: float, most: float, seed: int, data: st.DataObject
 ) -> None:
+    share = data.draw(st.floats(least, most))
     dead = max(1, int(share * 60))
     at = 12 * interval
-    fleet = Fleet(60, interval, seed, cut={f"node-{i}": at for i in range(dead)}).run(at + 3 * interval)
+    fleet = Fleet(60, interval, seed, cut={f"node-{i}": at for i in range(dead)}).run(at + 6 * interval)
     assert fleet.false == set()
     assert set(fleet.accused) == set(fleet.cut)
     assert max(fleet.accused.values()) - at <= limit

@@ -105,4 +105,4 @@ class _Search:
         )
         found = found[np.argsort(values, kind="stable")]
         _, first = np.unique(found, axis=0, return_index=True)
-        return np.ascontiguousarray(found[np.sort(first)][:STARTS])
+        return np.ascontiguousarray(found[np.sort(first)][: min(STARTS, 1 + len(free))])
