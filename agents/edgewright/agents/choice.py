@@ -61,11 +61,16 @@ class NoNodes:
 
 
 def reasons_of(problem: Problem, decision: Decision, alternatives: int = ALTERNATIVES) -> tuple[str, ...]:
-    """The annotation of each slot's pod."""
+    """The annotation of each free slot's pod."""
     from edgewright.core.explain import explain, reason  # noqa: PLC0415
 
-    explanation = explain(problem, decision.assign, alternatives=alternatives, near=_NEARBY)
-    return tuple(reason(explanation, replica, decision.policy) for replica in explanation.replicas)
+    explanation = explain(
+        problem, decision.assign, alternatives=alternatives, near=_NEARBY, decision=decision
+    )
+    return tuple(
+        "" if replica.fixed else reason(explanation, replica, decision.policy)
+        for replica in explanation.replicas
+    )
 
 
 def imagined(record: DagRecord) -> list[Replica]:

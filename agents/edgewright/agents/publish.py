@@ -159,7 +159,8 @@ class Publisher:
         found = news(page.written, status)
         if found is News.NONE:
             return
-        waits = {News.MOVE: MOVE_INTERVAL, News.DRIFT: DRIFT_INTERVAL}
+        mending = verdict.reason is conditions.Reason.REBINDING
+        waits = {News.MOVE: MOVE_INTERVAL * (2 if mending else 1), News.DRIFT: DRIFT_INTERVAL}
         if facts.now < page.wrote + waits.get(found, 0.0):
             page.marked, page.due = facts.now, page.wrote + waits[found]
             return

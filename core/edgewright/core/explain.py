@@ -10,7 +10,7 @@ from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import Gate, full_gate
 from edgewright.core.gate import BANDWIDTH, CAPACITY, SPREAD, UNREACHABLE, UTILISATION
 from edgewright.core.masks import RESOURCE_CONSTRAINTS, mask_after, node_masks
-from edgewright.core.problem import UNPLACED, Constraint, Prediction, Problem
+from edgewright.core.problem import UNPLACED, Constraint, Decision, Prediction, Problem
 from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.core.timeline import Hop, critical_path, job_parts
 from edgewright.core.units import MS
@@ -84,9 +84,14 @@ class Explanation:
 
 
 def explain(
-    problem: Problem, assign: IntArray, *, alternatives: int = 3, near: int | None = None
+    problem: Problem,
+    assign: IntArray,
+    *,
+    alternatives: int = 3,
+    near: int | None = None,
+    decision: Decision | None = None,
 ) -> Explanation:
-    """Explain one placement (S,) of which every stage has a replica.
+    """Explain one placement (S,) of which every stage has a replica; `decision` saves its evaluation.
 
     Each free replica is compared with every node (or its `near` nearest) that could take it instead: the best
     `alternatives` of the feasible ones by J, then refused ones by constraint. Raises ValueError for a stage
@@ -98,8 +103,9 @@ def explain(
         raise ValueError(f"{problem.dag.name}: {', '.join(missing)} has no replica; explain placed DAGs only")
     evaluator, quick = full_gate(problem).evaluator, Evaluator(problem)
     gate = full_gate(problem) if near is None or not alternatives else Gate(quick)
-    objective = float(evaluator.objective(assign)[0])
-    prediction = evaluator.evaluate(assign).one()
+    objective = float(evaluator.objective(assign)[0]) if decision is None else decision.objective
+    prediction = decision.prediction if decision is not None else None
+    prediction = prediction or evaluator.evaluate(assign).one()
     parts = job_parts(evaluator, assign)
     path = critical_path(evaluator, parts)
     rows = [_row(evaluator, assign, slot) for slot in range(len(assign))]
