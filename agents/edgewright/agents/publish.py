@@ -50,6 +50,8 @@ class _Page:
     due: float = float("-inf")
     """When it may be looked at again."""
     written: dict[str, Any] | None = None
+    basis: tuple[object, ...] = ()
+    """What the last look was made from: nothing new can follow from the same."""
     generation: tuple[str, int] = ("", 0)
 
 
@@ -155,9 +157,20 @@ class Publisher:
         if _only_progress(page.written, verdict) and facts.now < page.wrote + MOVE_INTERVAL:
             page.marked, page.due = facts.now, page.wrote + MOVE_INTERVAL
             return
+        basis = (
+            self._region.revision(facts.now),
+            verdict,
+            facts.standing.violations,
+            facts.standing.imagined,
+            facts.desired,
+            _bound_times(record),
+        )
+        if page.basis == basis and page.written is not None:
+            return
         status = await self._status(record, facts, verdict)
         found = news(page.written, status)
         if found is News.NONE:
+            page.basis = basis
             return
         mending = verdict.reason is conditions.Reason.REBINDING
         waits = {News.MOVE: MOVE_INTERVAL * (2 if mending else 1), News.DRIFT: DRIFT_INTERVAL}
@@ -173,7 +186,7 @@ class Publisher:
             warning = verdict.status != "True" and verdict.reason is not conditions.Reason.DRY_RUN
             reference = service_dag_reference(record.manifest)
             self._recorder.record(reference, verdict.reason, verdict.message, warning=warning)
-        page.written = status
+        page.written, page.basis = status, basis
 
     def _facts(self, record: DagRecord, now: float) -> Facts:
         assert record.dag is not None

@@ -47,6 +47,7 @@ class Region:
         self._pods: dict[str, Pod] = {}
         self._ready: set[str] = set()
         self.laid_out: tuple[str, ...] = ()
+        self._specs = 0
 
     def grant_changed(self, manifest: Manifest | None) -> None:
         """The EdgeController appeared, changed or went."""
@@ -105,6 +106,7 @@ class Region:
         if manifest is None:
             if record is not None:
                 record.manifest, record.dag, record.completed, record.placed = None, None, False, None
+                self._specs += 1
                 self._prune(record)
             self.dirty.add(key)
             return True
@@ -168,6 +170,10 @@ class Region:
             owner = (record.label, pod.metadata.labels.get(LABEL_MICROSERVICE, ""))
             self.rejections.close(owner, self._requests[uid], node, now)
 
+    def revision(self, now: float) -> tuple[object, ...]:
+        """Equal as long as nothing that a prediction depends on has changed."""
+        return self.ledger.version, self.terrain.version, self.closed, self._specs, self.stale(now)
+
     def awaits_watch(self, record: DagRecord) -> bool:
         """Whether some of the DAG's pods are placed, but the watch has not shown their bindings."""
         return not self._reserved.keys().isdisjoint(record.pods)
@@ -217,6 +223,7 @@ class Region:
 
     def _convert(self, record: DagRecord) -> None:
         assert record.manifest is not None
+        self._specs += 1
         record.placed, record.dag, record.error = None, None, ""
         obj = {
             "metadata": {

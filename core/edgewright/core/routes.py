@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewright.core.paths import shortest_paths
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Link, Node, Substrate
 from edgewright.core.units import GBPS, MS
 
@@ -211,16 +212,15 @@ def _walk(
 
 def _predecessors(sources: IntArray, direction: IntArray, delay: FloatArray) -> IntArray:
     """(rows, V) the vertex before each one on the path from each source; negative where the path ends."""
-    from scipy.sparse import csr_matrix  # noqa: PLC0415 (half a second that most commands do not need)
-    from scipy.sparse.csgraph import dijkstra  # noqa: PLC0415
-
-    if not len(sources):
-        return np.empty((0, len(direction)), np.int32)
+    V = len(direction)
     source, target = np.nonzero(direction >= 0)
     weight = delay[direction[source, target]] + HOP
-    graph = csr_matrix((weight, (source, target)), shape=direction.shape)
-    _, predecessor = dijkstra(graph, indices=sources, return_predecessors=True)
-    return np.asarray(predecessor, np.int32)
+    first = np.searchsorted(source, np.arange(V + 1)).astype(np.int32)
+    predecessor = np.full((len(sources), V), -1, np.int32)
+    shortest_paths(
+        first, target.astype(np.int32), weight, sources, np.empty(V), np.empty(V, np.bool_), predecessor
+    )
+    return predecessor
 
 
 def _pack(hops: list[IntArray], shape: tuple[int, ...], dummy: int) -> IntArray:
