@@ -47,8 +47,8 @@ async def wait_ready(api: Api, wanted: Iterable[str], timeout: float = 120.0) ->
 async def cut(api: Api, targets: Iterable[str]) -> None:
     """Cut nodes off: their Leases are taken over, so that nothing renews them and no pod there changes.
 
-    The renewal at the moment of the cut is the node's last heartbeat. Cutting a node twice does
-    nothing new. Raises TestbedError if a node does not exist.
+    The node's last heartbeat is its last renewal before the cut, as when power fails. Cutting a node twice
+    does nothing new. Raises TestbedError if a node does not exist.
     """
     targets = list(targets)
     await _known(api, targets)
@@ -56,11 +56,7 @@ async def cut(api: Api, targets: Iterable[str]) -> None:
 
 
 async def _take_lease(api: Api, name: str) -> None:
-    spec = {
-        "holderIdentity": CUT_HOLDER,
-        "leaseDurationSeconds": CUT_SECONDS,
-        "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-    }
+    spec = {"holderIdentity": CUT_HOLDER, "leaseDurationSeconds": CUT_SECONDS}
     path = paths.leases(names.NAMESPACE_NODE_LEASE, name)
     try:
         held = await api.get(path)
@@ -73,7 +69,7 @@ async def _take_lease(api: Api, name: str) -> None:
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": name, "namespace": names.NAMESPACE_NODE_LEASE},
-            "spec": spec,
+            "spec": {**spec, "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
         }
         await api.create(paths.leases(names.NAMESPACE_NODE_LEASE), lease)
 
