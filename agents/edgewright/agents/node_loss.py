@@ -82,13 +82,13 @@ class Detector:
 
     @property
     def probe_period(self) -> float:
-        """Seconds between the proofs that `proven` wants: a tenth of the rhythm, within [0.25, 1]."""
-        return min(1.0, max(0.25, 0.1 * self._typical))
+        """Seconds between the proofs that `proven` wants: a tenth of the rhythm, within [0.25, 0.5]."""
+        return min(0.5, max(0.25, 0.1 * self._typical))
 
     @property
     def largest_gap(self) -> float:
         """Proofs farther apart than this many seconds have a break between them."""
-        return max(1.0, 3.0 * self.probe_period)
+        return min(3.0, max(1.0, 0.3 * self._typical))
 
     @property
     def patience(self) -> float:
