@@ -99,7 +99,7 @@ async def bind(client: Api, namespace: str, name: str, node: str) -> None:
     await client.create(paths.pods(namespace, name, "binding"), body, dryRun="All")
 
 
-async def refused(attempt: Callable[[], Awaitable[None]], seconds: float = 10.0) -> str:
+async def refused(attempt: Callable[[], Awaitable[None]], seconds: float = 30.0) -> str:
     """The message of the refusal; policies and their parameters reach the API server a moment late."""
     deadline = time.monotonic() + seconds
     while True:
@@ -112,7 +112,7 @@ async def refused(attempt: Callable[[], Awaitable[None]], seconds: float = 10.0)
         await asyncio.sleep(0.05)
 
 
-async def allowed(attempt: Callable[[], Awaitable[None]], seconds: float = 10.0) -> None:
+async def allowed(attempt: Callable[[], Awaitable[None]], seconds: float = 30.0) -> None:
     """Returns when the attempt succeeds; raises its last refusal otherwise."""
     deadline = time.monotonic() + seconds
     while True:

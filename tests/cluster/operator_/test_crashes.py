@@ -31,8 +31,12 @@ async def test_killed_at_random_moments_it_finishes_what_it_began(
         operator.start()
     for index in range(4):
         await region.wait(f"dag-{index}", "Ready", "True", seconds=60)
-        objects = await region.objects(f"dag-{index}")
-        assert len(objects) == 30
+
+        async def complete(dag: str = f"dag-{index}") -> Any:
+            objects = await region.objects(dag)
+            return objects if len(objects) == 30 else []
+
+        objects = await wait_until("every object exists", complete)
         assert {item["metadata"]["generation"] for item in objects if item["kind"] == "Deployment"} == {1}
 
 

@@ -2,9 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from edgewright.emulation.testbed import binaries, canary, install, local, model
@@ -63,13 +67,36 @@ def up(name: str = DEFAULT_NAME, *, options: Options | None = None, report: Repo
         destroy(layout)
         compiler = None if options.bare else model.compiler()
         try:
-            return _start(layout, programs, options, city, report, compiler)
+            with _heeding_interrupts():
+                return _start(layout, programs, options, city, report, compiler)
         except BaseException:
             destroy(layout)
             raise
         finally:
             if compiler is not None:
                 model.end(compiler)
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Ctrl-C ends the block at the latest when it is through, even if something inside swallowed it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _city(options: Options) -> "City | None":
