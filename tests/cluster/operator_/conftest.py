@@ -234,9 +234,12 @@ HALF = "melbourne-small-1"
 """The region whose nodes are governed."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator_process(cluster: testbed.Testbed) -> Iterator[OperatorProcess]:
-    """The operator of this worker's cluster; tests may kill it."""
+    """The operator of this worker's cluster; tests may kill it.
+
+    It ends with the file: the next one may want EdgeControllers that nobody governs.
+    """
     process = OperatorProcess(cluster)
     yield process
     process.kill()
