@@ -86,7 +86,7 @@ def assess(observed: Observed, desired: Desired, compiled: Sequence[Compiled], n
 
 def turned(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether more than texts differ: a condition's status or reason, or what was decided."""
-    if any(before.get(name) != after[name] and (before.get(name) or after[name]) for name in _DECIDED):
+    if _differ(before, after, _DECIDED):
         return True
     if (before.get("summary") or {}).get("ready", "") != after["summary"]["ready"]:
         return True
@@ -96,7 +96,7 @@ def turned(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 def urgent(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether a change must be told at once: all that turned, but not a step on the expected way to Ready."""
     decided = [name for name in _DECIDED if name != "phase" or not {before.get(name), after[name]} <= _STEPS]
-    if any(before.get(name) != after[name] and (before.get(name) or after[name]) for name in decided):
+    if _differ(before, after, decided):
         return True
     return any(
         old is None or (_verdict(old) != _verdict(new) and not {_verdict(old), _verdict(new)} <= _ON_THE_WAY)
@@ -125,6 +125,11 @@ def announcements(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[s
         if announce is not None and announce.reason not in {entry.reason for entry in said}:
             said.append(announce)
     return said
+
+
+def _differ(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Whether any of these parts differs; absent and empty are the same."""
+    return any(before.get(name) != after[name] and (before.get(name) or after[name]) for name in names)
 
 
 def _paired(

@@ -73,9 +73,8 @@ async def test_nodes_that_admission_refuses_are_avoided_by_the_whole_group(regio
     }
     binding = {"policyName": name, "validationActions": ["Deny"]}
     await region.api.create(policies, {"metadata": {"name": name}, "spec": policy})
-    await region.api.create(
-        policies.replace("policies", "policybindings"), {"metadata": {"name": name}, "spec": binding}
-    )
+    bindings = policies.replace("policies", "policybindings")
+    await region.api.create(bindings, {"metadata": {"name": name}, "spec": binding})
     try:
         await region.apply(make("guarded", "a", "b", "c"))
         await region.agent()
@@ -84,7 +83,8 @@ async def test_nodes_that_admission_refuses_are_avoided_by_the_whole_group(regio
         await region.placed("guarded")
         assert "the site's owner wants it so" in region.agents[0].log
     finally:
-        await region.api.delete(f"{policies}/{name}", missing_ok=True)
+        for path in (bindings, policies):
+            await region.api.delete(f"{path}/{name}", missing_ok=True)
 
 
 async def test_room_that_comes_free_is_used_without_waiting_for_a_backoff(
