@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from edgewright.kube import names, paths
@@ -25,6 +25,12 @@ async def until(
                 return last
         await asyncio.sleep(interval)
     raise AssertionError(f"{what} did not happen within {seconds:g} s; last: {last!r}")
+
+
+def condition_of(obj: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The condition of type `kind` of an object as read once; empty if there is none yet."""
+    conditions = obj.get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
 def edge_controller(namespace: str, region: str, **spec: Any) -> dict[str, Any]:

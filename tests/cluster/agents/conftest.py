@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.cluster.builders import allow_operator, edge_controller, new_namespace, until
+from tests.cluster.builders import allow_operator, condition_of, edge_controller, new_namespace, until
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import local
@@ -117,8 +117,7 @@ class Region:
 
     async def condition(self, name: str) -> dict[str, Any]:
         """The Placed condition."""
-        conditions = (await self.dag(name)).get("status", {}).get("conditions", [])
-        return next((c for c in conditions if c["type"] == "Placed"), {})
+        return condition_of(await self.dag(name), "Placed")
 
     async def placed(self, name: str, seconds: float = 30.0) -> dict[str, Any]:
         """Wait for Placed=True of the present generation; the DAG."""
@@ -126,7 +125,8 @@ class Region:
 
     async def reaches(self, name: str, status: str, *reasons: str, seconds: float = 30.0) -> dict[str, Any]:
         async def reached() -> Any:
-            dag, found = await self.dag(name), await self.condition(name)
+            dag = await self.dag(name)
+            found = condition_of(dag, "Placed")
             current = found.get("observedGeneration") == dag["metadata"]["generation"]
             fits = found.get("status") == status and (not reasons or found.get("reason") in reasons)
             assert current and fits, (found, [agent.log[-1500:] for agent in self.agents])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.builders import allow_operator, edge_controller, new_namespace, until
+from tests.cluster.builders import allow_operator, condition_of, edge_controller, new_namespace, until
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import local
@@ -93,15 +93,14 @@ class Region:
         return await self.api.get(paths.service_dags(self.namespace, name))
 
     async def condition(self, name: str, kind: str) -> dict[str, Any]:
-        conditions = (await self.dag(name)).get("status", {}).get("conditions", [])
-        return next((c for c in conditions if c["type"] == kind), {})
+        return condition_of(await self.dag(name), kind)
 
     async def wait(self, name: str, kind: str, status: str, reason: str = "", seconds: float = 30.0) -> Any:
         """Wait for a condition that was judged for the present generation."""
 
         async def reached() -> Any:
             dag = await self.dag(name)
-            found = await self.condition(name, kind)
+            found = condition_of(dag, kind)
             current = found.get("observedGeneration") == dag["metadata"]["generation"]
             wanted = found.get("status") == status and (not reason or found.get("reason") == reason)
             assert current and wanted, found or dag.get("status")
