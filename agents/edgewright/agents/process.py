@@ -45,6 +45,7 @@ class Settings:
 async def serve(settings: Settings) -> None:
     """Govern every region until SIGTERM or SIGINT; raises ApiError when the configuration is unusable."""
     footprint.use_one_heap()
+    footprint.do_without_scipy()
     identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -1,22 +1,25 @@
 """Evaluate placements, one or ten thousand at once: predictions, the objective J, a fast form for search."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from edgewright.core import latency
 from edgewright.core.arrays import compile_dag
-from edgewright.core.load import infrastructure, stage_starts, world_load
+from edgewright.core.load import infrastructure, stage_starts, work_space, world_load
 from edgewright.core.neighbours import affected
 from edgewright.core.outcome import MEAN, OUTPUTS
 from edgewright.core.problem import Prediction, Problem
-from edgewright.core.request import Request, make_request
-from edgewright.core.scenarios import SEARCH, Scenarios, scenarios
-from edgewright.core.stations import Layout, make_layout
+from edgewright.core.request import make_request
+from edgewright.core.scenarios import SEARCH, scenarios
+from edgewright.core.stations import make_layout
 from edgewright.core.substrate import FloatArray, IntArray
 
 WORST = 10.0
 """Cost of unplaced demand, and the most that a mean latency can cost, in units of its limit."""
+FEW = 8
+"""Placements of one question whose effect on the other DAGs is remembered."""
 
 
 class Predictions(NamedTuple):
@@ -54,31 +57,38 @@ class Evaluator:
         self.load = world_load(problem.world)
         self.start = stage_starts(problem.stage, len(problem.dag.microservices))
         self.table = scenarios(count, len(self.dag.source))
+        self._tables = [scenarios(count, len(use.arrays.source)) for use in self.load.uses]
         self.base = np.zeros((len(self.load.uses), OUTPUTS))
-        self.price = np.zeros(len(self.load.rho))
-        """(stations,) requests per second of other DAGs times their cost, per unit of utilisation."""
-        for row, use in zip(self.base, self.load.uses, strict=True):
-            row[:], price = use.assess(self.infra, scenarios(count, len(use.arrays.source)), self.load.rho)
-            self.price[use.stations] += price
+        for row, use, table in zip(self.base, self.load.uses, self._tables, strict=True):
+            row[:] = use.predict(self.infra, table, self.load.rho)
         self.rates = np.array([use.arrays.rate for use in self.load.uses])
         self.limits = np.array([use.arrays.limit for use in self.load.uses])
         self.total_rate = max(float(self.dag.rate + self.rates.sum()), 1e-12)
         self.neighbour_cost = float(self.rates @ _cost(self.base[:, MEAN], self.limits))
         self.idle = np.zeros(len(self.load.rho))
         self.layout = make_layout(self.dag, self.infra, self.start)
-        self.request = make_request(self.dag, self.infra, self.table)
-        self._theirs: dict[int, tuple[Layout, Request, Scenarios]] = {}
+        self.request = make_request(len(self.dag.work), len(self.dag.source), len(self.idle), count)
+        self._beside: dict[tuple[int, bytes], FloatArray] = {}
+
+    @cached_property
+    def price(self) -> FloatArray:
+        """(stations,) requests per second of other DAGs times their cost, per unit of utilisation."""
+        price = np.zeros(len(self.load.rho))
+        for use, table in zip(self.load.uses, self._tables, strict=True):
+            price[use.stations] += use.price(self.infra, table, self.load.rho)
+        return price
 
     def evaluate(self, assign: IntArray, *, backlog: FloatArray | None = None) -> Predictions:
         """Predictions (B,) of placements (B, S); `backlog` (stations,) seconds of queued work, default none.
 
         A placement that leaves a stage without any replica has infinite latency and success 0.
         """
-        return Predictions(*self.predict(assign, backlog)[0].T)
+        return Predictions(*self.predict(assign, backlog).T)
 
     def search(self, assign: IntArray) -> FloatArray:
         """J (B,) with the other DAGs' cost linear in load: one evaluation each, for search."""
-        out, toll = self.predict(assign)
+        toll = np.zeros(len(self.batch(assign)))
+        out = self.predict(assign, price=self.price, toll=toll)
         own = self.dag.rate * _cost(out[:, MEAN], self.dag.limit)
         others: FloatArray = self.neighbour_cost + np.minimum(toll, WORST * self.rates.sum())
         return (own + others) / self.total_rate
@@ -89,7 +99,7 @@ class Evaluator:
         Each DAG that shares a station with the placement is evaluated beside it.
         """
         assign = self.batch(assign)
-        own = self.dag.rate * _cost(self.predict(assign)[0][:, MEAN], self.dag.limit)
+        own = self.dag.rate * _cost(self.predict(assign)[:, MEAN], self.dag.limit)
         return (own + self._neighbours(assign, whole=True)) / self.total_rate
 
     def bound(
@@ -128,10 +138,17 @@ class Evaluator:
             self.beside(d, assign, out[d], whole=True)
         return out
 
-    def predict(self, assign: IntArray, backlog: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """Columns of `latency` (B, OUTPUTS), and (B,) the price of the load on the placed DAGs."""
+    def predict(
+        self,
+        assign: IntArray,
+        backlog: FloatArray | None = None,
+        *,
+        price: FloatArray | None = None,
+        toll: FloatArray | None = None,
+    ) -> FloatArray:
+        """Columns of `latency` (B, OUTPUTS); with `price` (stations,) also `toll` (B,), others' cost."""
         assign = self.batch(assign)
-        out, toll = np.zeros((len(assign), OUTPUTS)), np.zeros(len(assign))
+        out = np.zeros((len(assign), OUTPUTS))
         queued = self.idle if backlog is None else np.require(backlog, np.float64, ["C", "W"])
         latency.predict(
             self.dag,
@@ -142,11 +159,11 @@ class Evaluator:
             assign,
             self.load.rho,
             queued,
-            self.price,
+            self.idle if price is None else price,
             out,
-            toll,
+            np.zeros(len(assign)) if toll is None else toll,
         )
-        return out, toll
+        return out
 
     def _neighbours(self, assign: IntArray, *, whole: bool) -> FloatArray:
         """(B,) sum of rate x cost of the placed DAGs."""
@@ -158,21 +175,31 @@ class Evaluator:
         return total
 
     def beside(self, d: int, assign: IntArray, out: FloatArray, *, whole: bool) -> None:
-        """Predict placed DAG d beside each placement into `out` (B, OUTPUTS)."""
-        use = self.load.uses[d]
-        if d not in self._theirs:
-            table = scenarios(self.table.work.shape[1], len(use.arrays.source))
-            lay = make_layout(use.arrays, self.infra, use.start)
-            self._theirs[d] = lay, make_request(use.arrays, self.infra, table), table
-        theirs, request, table = self._theirs[d]
+        """Predict placed DAG d beside each placement into `out` (B, OUTPUTS).
+
+        A few whole placements are remembered: objective, gate and check ask for the same ones.
+        """
+        if not whole or len(assign) > FEW:
+            self._predict_beside(d, assign, out, whole=whole)
+            return
+        keys = [(d, row.tobytes()) for row in assign]
+        new = [b for b, key in enumerate(keys) if key not in self._beside]
+        if new:
+            found = np.zeros((len(new), OUTPUTS))
+            self._predict_beside(d, assign[new], found, whole=True)
+            self._beside.update(zip((keys[b] for b in new), found, strict=True))
+        for b, key in enumerate(keys):
+            out[b] = self._beside[key]
+
+    def _predict_beside(self, d: int, assign: IntArray, out: FloatArray, *, whole: bool) -> None:
+        use, table = self.load.uses[d], self._tables[d]
         affected(
             self.dag,
             self.layout,
             assign,
             use.arrays,
-            theirs,
-            request,
-            use.assign,
+            use.layout,
+            work_space(use.arrays, self.infra, table),
             self.infra,
             table,
             self.load.rho,

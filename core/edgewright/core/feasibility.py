@@ -60,7 +60,7 @@ class Gate:
         self.most = np.maximum(self.most, np.where(lay.rho > 0, evaluator.load.rho + lay.rho, 0.0))
         self.most_own = np.maximum(self.most_own, own_utilisation(evaluator, self.fixed).max(axis=1))
         self.reservable = np.maximum(self.reservable, evaluator.load.reserve + reserve)
-        now = evaluator.predict(self.fixed)[0][0]
+        now = evaluator.predict(self.fixed)[0]
         self.bounds = tuple(bound.eased(now[bound.column]) for bound in self.bounds)
 
     def broken(self, assign: IntArray) -> IntArray:
@@ -95,7 +95,7 @@ class Gate:
         passed = self.broken(assign) == 0
         if self.bounds and passed.any():
             rows = np.flatnonzero(passed)
-            out = self.evaluator.predict(assign[rows])[0]
+            out = self.evaluator.predict(assign[rows])
             for bound in self.bounds:
                 passed[rows] &= bound.holds(out[:, bound.column])
         for d, bounds in self.others if others else ():

@@ -37,6 +37,18 @@ def kernel(function: Function) -> Function:
     return cast("Function", compiled)
 
 
+_ENTRIES: list[Any] = []
+
+
 def entry(function: Function) -> Function:
-    """Compile `function` as a kernel that Python calls."""
-    return cast("Function", numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function))
+    """Compile `function` as a kernel that Python calls, and no other kernel."""
+    compiled = numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+    _ENTRIES.append(compiled)
+    return cast("Function", compiled)
+
+
+def forget_intermediate_code() -> None:
+    """Drop what numba keeps of loaded entries only to inline them into other kernels: measured 27 MB."""
+    for compiled in _ENTRIES:
+        for result in compiled.overloads.values():
+            result.library._shared_module = None  # numba has no public way

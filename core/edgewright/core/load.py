@@ -1,18 +1,19 @@
 """The load of everything that is placed: per DAG, of foreign pods, and of a whole world."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from edgewright.core.arrays import DagArrays, compile_dag
-from edgewright.core.neighbours import assess, station_use
+from edgewright.core.neighbours import predict_settled, price_stations, station_use
 from edgewright.core.outcome import OUTPUTS
 from edgewright.core.problem import PlacedDag, World
-from edgewright.core.request import make_request
+from edgewright.core.request import Request, make_request
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.service import CPU
-from edgewright.core.stations import Infrastructure, make_layout
+from edgewright.core.stations import Infrastructure, Layout, make_layout
 from edgewright.core.substrate import FloatArray, IntArray, Substrate
 
 FOREIGN_USE = 0.7
@@ -62,9 +63,8 @@ class Use:
 
     substrate: Substrate
     arrays: DagArrays
-    start: IntArray
-    assign: IntArray
-    """(S,) nodes, stage by stage."""
+    layout: Layout
+    """Its slots settled on their nodes."""
     stations: IntArray
     """Stations with load, and those with reserved bandwidth."""
     rho: FloatArray
@@ -73,26 +73,55 @@ class Use:
     """(S, R) of the placed slots."""
     nodes: IntArray
     """(S,) their nodes."""
-    assessed: "list[tuple[Scenarios, FloatArray, FloatArray, FloatArray]]"
-    """Last (table, rho at `stations`, prediction, price at `stations`)."""
+    predictions: "list[_Kept]" = field(default_factory=list)
+    prices: "list[_Kept]" = field(default_factory=list)
 
-    def assess(
-        self, infra: Infrastructure, table: Scenarios, rho: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Prediction (OUTPUTS,) and price at `stations` at the world's utilisation, kept until it changes."""
+    def predict(self, infra: Infrastructure, table: Scenarios, rho: FloatArray) -> FloatArray:
+        """Prediction (OUTPUTS,) at the world's utilisation `rho`; kept until that changes at its stations."""
         here = rho[self.stations]
-        for known, before, prediction, price in self.assessed:
-            if known is table and np.array_equal(before, here):
-                return prediction, price
-        prediction, prices = np.zeros(OUTPUTS), np.zeros(len(rho))
-        weight = self.arrays.rate / self.arrays.limit
-        lay, req = make_layout(self.arrays, infra, self.start), make_request(self.arrays, infra, table)
-        idle = np.zeros(len(rho))
-        assess(self.arrays, infra, table, lay, req, self.assign, rho, idle, weight, prediction, prices)
-        price = prices[self.stations]
-        del self.assessed[2:]
-        self.assessed.insert(0, (table, here, prediction, price))
-        return prediction, price
+        known = _known(self.predictions, table, here)
+        if known is None:
+            known, idle = np.zeros(OUTPUTS), np.zeros(len(rho))
+            work = work_space(self.arrays, infra, table)
+            predict_settled(self.arrays, infra, table, self.layout, work, rho, idle, known)
+            _keep(self.predictions, table, here, known)
+        return known
+
+    def price(self, infra: Infrastructure, table: Scenarios, rho: FloatArray) -> FloatArray:
+        """Cost per unit of utilisation at `stations`; kept like predictions."""
+        here = rho[self.stations]
+        known = _known(self.prices, table, here)
+        if known is None:
+            prices, idle, out = np.zeros(len(rho)), np.zeros(len(rho)), np.zeros(OUTPUTS)
+            work, weight = work_space(self.arrays, infra, table), self.arrays.rate / self.arrays.limit
+            price_stations(self.arrays, infra, table, self.layout, work, rho, idle, weight, out, prices)
+            known = prices[self.stations]
+            _keep(self.prices, table, here, known)
+        return known
+
+
+_Kept = tuple[Scenarios, FloatArray, FloatArray]
+"""(table, utilisation at the stations, what followed from it)."""
+_KEPT = 2
+"""One for search, one for status."""
+
+
+def _known(kept: list[_Kept], table: Scenarios, here: FloatArray) -> FloatArray | None:
+    return next((v for known, rho, v in kept if known is table and np.array_equal(rho, here)), None)
+
+
+def _keep(kept: list[_Kept], table: Scenarios, here: FloatArray, value: FloatArray) -> None:
+    kept[:] = [(table, here, value), *(entry for entry in kept if entry[0] is not table)][:_KEPT]
+
+
+def work_space(arrays: DagArrays, infra: Infrastructure, table: Scenarios) -> Request:
+    """Work space for a placed DAG, the same for all of one size: nothing in it outlives a prediction."""
+    return _work_space(len(arrays.work), len(arrays.source), len(infra.capacity), table.work.shape[1])
+
+
+@lru_cache(maxsize=64)
+def _work_space(stages: int, transfers: int, stations: int, count: int) -> Request:
+    return make_request(stages, transfers, stations, count)
 
 
 def use_of(placed: PlacedDag, substrate: Substrate) -> Use:
@@ -114,18 +143,7 @@ def _compute_use(placed: PlacedDag, substrate: Substrate) -> Use:
     stations = np.flatnonzero((rho > 0) | (reserve > 0)).astype(np.int32)
     bound = np.flatnonzero(assign >= 0)
     requests = np.array([m.request for m in placed.dag.microservices], float)[stage[bound]]
-    return Use(
-        substrate,
-        arrays,
-        start,
-        assign,
-        stations,
-        rho[stations],
-        reserve[stations],
-        requests,
-        assign[bound],
-        [],
-    )
+    return Use(substrate, arrays, lay, stations, rho[stations], reserve[stations], requests, assign[bound])
 
 
 def station_load(placed: PlacedDag, substrate: Substrate) -> FloatArray:

@@ -55,7 +55,6 @@ def affected(
     other: DagArrays,
     theirs: Layout,
     req: Request,
-    other_assign: IntArray,
     infra: Infrastructure,
     table: Scenarios,
     background: FloatArray,
@@ -64,12 +63,11 @@ def affected(
     whole: bool,
     out: FloatArray,
 ) -> None:
-    """Predict `other` (S_o,) into `out` (B, OUTPUTS) beside each placement `assign` (B, S) of `dag`.
+    """Predict `other`, settled in `theirs`, into `out` (B, OUTPUTS) beside each placement `assign` (B, S).
 
     `background` (stations,) counts everything placed, `other` included; `base` (OUTPUTS,) is its prediction
     without `dag`, kept where they share no station. Without `whole`, unplaced slots of `dag` add nothing.
     """
-    settle(other, infra, theirs, other_assign, True, True)
     rho = req.rho
     copy(background, rho)
     for b in range(len(assign)):
@@ -87,27 +85,43 @@ def affected(
 
 
 @entry
-def assess(
+def predict_settled(
     dag: DagArrays,
     infra: Infrastructure,
     table: Scenarios,
     lay: Layout,
     req: Request,
-    assign: IntArray,
+    rho: FloatArray,
+    idle: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Predict a settled placement at utilisation `rho` (stations,), its own included, into (OUTPUTS,)."""
+    if complete(lay):
+        copy(rho, req.rho)
+        sample(dag, infra, lay, table, req, idle, out)
+    else:
+        lose(out)
+
+
+@entry
+def price_stations(
+    dag: DagArrays,
+    infra: Infrastructure,
+    table: Scenarios,
+    lay: Layout,
+    req: Request,
     rho: FloatArray,
     idle: FloatArray,
     weight: float,
     out: FloatArray,
     price: FloatArray,
 ) -> None:
-    """Predict one placement at utilisation `rho` (its own included) and price its stations.
+    """Predict a settled placement like `predict_settled`, and price its stations.
 
     price (stations,) gains weight x d(mean latency)/d(rho): the slope of each wait on the path that was
     critical in each scenario (the derivative of a maximum is that of its largest term).
     """
-    settle(dag, infra, lay, assign, True, True)
     if not complete(lay):
-        lose(out)
         return
     copy(rho, req.rho)
     sample(dag, infra, lay, table, req, idle, out)

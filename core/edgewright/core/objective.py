@@ -61,7 +61,7 @@ def utility(
     cost, success, rates = [WORST], [0.0], [unplaced]
     for use in load.uses:
         table = scenarios(count, len(use.arrays.source))
-        prediction, _ = use.assess(infra, table, load.rho)
+        prediction = use.predict(infra, table, load.rho)
         cost.append(min(float(prediction[MEAN]) / use.arrays.limit, WORST))
         success.append(float(prediction[SUCCESS]))
         rates.append(use.arrays.rate)

@@ -43,7 +43,8 @@ def impossible(
     arrays = compile_dag(dag, substrate)
     ideal, fixed = best_jobs(arrays, infrastructure(substrate), masks)
     table = scenarios(STATUS, len(arrays.source))
-    request, out = make_request(arrays, infrastructure(substrate), table), np.zeros(OUTPUTS)
+    stations = len(substrate.station_capacity)
+    request, out = make_request(len(arrays.work), len(arrays.source), stations, STATUS), np.zeros(OUTPUTS)
     latency.idle(arrays, table, request, ideal, fixed, out)
     bounds = required_bounds(dag, every=every)
     return tuple(

@@ -43,10 +43,9 @@ class Request(NamedTuple):
     """(M + T,) how often the critical path of a scenario visits each job."""
 
 
-def make_request(dag: DagArrays, infra: Infrastructure, table: Scenarios) -> Request:
-    """Empty work space."""
-    M, J, K = len(dag.work), len(dag.work) + len(dag.source), table.work.shape[1]
-    stations = len(infra.capacity)
+def make_request(stages: int, transfers: int, stations: int, count: int) -> Request:
+    """Empty work space for K = `count` scenarios."""
+    M, J, K = stages, stages + transfers, count
     return Request(
         picked=np.zeros((K, M), np.int32),
         seconds=np.zeros((J, K)),

@@ -249,7 +249,7 @@ def broken_bound(bound: Bound, value: float, dag: ServiceDag, *, other: bool = F
 
 def _qos(gate: Gate, assign: IntArray) -> Iterator[Violation]:
     if gate.bounds:
-        out = gate.evaluator.predict(assign)[0][0]
+        out = gate.evaluator.predict(assign)[0]
         for bound in gate.bounds:
             if not bound.holds(out[bound.column : bound.column + 1])[0]:
                 yield broken_bound(bound, float(out[bound.column]), gate.problem.dag)

@@ -94,7 +94,7 @@ def test_the_order_of_replicas_means_nothing(case: tuple[ServiceDag, list[int], 
     for count in counts:
         swapped += nodes[first : first + count][::-1]
         first += count
-    one, other = evaluator.predict(array(nodes))[0], evaluator.predict(array(swapped))[0]
+    one, other = evaluator.predict(array(nodes)), evaluator.predict(array(swapped))
     np.testing.assert_array_equal(one, other)
 
 
@@ -120,7 +120,7 @@ def test_more_load_beside_never_lowers_latency(
     other = chain("x", "y", rate=20.0 * factor)
     busy = Evaluator(problem(service, star(NODES), replicas=counts, others=[placed(other, elsewhere)]))
     calm = Evaluator(problem(service, star(NODES), replicas=counts))
-    assert busy.predict(array(nodes))[0][0, MEAN] >= calm.predict(array(nodes))[0][0, MEAN] * (1 - 1e-12)
+    assert busy.predict(array(nodes))[0, MEAN] >= calm.predict(array(nodes))[0, MEAN] * (1 - 1e-12)
 
 
 @SLOW
@@ -273,8 +273,8 @@ def test_an_unknown_ingress_node_is_never_reached() -> None:
 
 def test_sixteen_scenarios_agree_with_many() -> None:
     service = diamond(rate=60.0)
-    few = Evaluator(problem(service, star(4))).predict(array([0, 1, 2, 3]))[0][0]
-    many = Evaluator(problem(service, star(4)), STATUS).predict(array([0, 1, 2, 3]))[0][0]
+    few = Evaluator(problem(service, star(4))).predict(array([0, 1, 2, 3]))[0]
+    many = Evaluator(problem(service, star(4)), STATUS).predict(array([0, 1, 2, 3]))[0]
     assert few[MEAN] == pytest.approx(many[MEAN], rel=0.03)
     assert few[PERCENTILE] == pytest.approx(many[PERCENTILE], rel=0.10)
 

@@ -85,6 +85,8 @@ class _Search:
         if not count:
             return np.zeros((0, len(problem.stage)), np.int32)
         found = space.states[0, :count].copy()
+        # For a single slot the beam holds every candidate: scoring them is all there is to do.
+        starts = 0 if len(free) == 1 else STARTS if seconds > SHORT else 1
         values, e = np.zeros(count), self.evaluator
         verdict.evaluations += refine(
             e.dag,
@@ -99,7 +101,7 @@ class _Search:
             free,
             found,
             values,
-            STARTS if seconds > SHORT else 1,
+            starts,
             TRIES,
             BUDGET * 10 // max(10, len(free)),
         )

@@ -46,6 +46,9 @@ ARGUMENTS = (
     "kube-apiserver=service-cluster-ip-range=10.96.0.0/18",
 )
 """What every testbed gives its components, as `component=key=value`."""
+GO_RUNTIME = {"GOGC": "400"}
+"""What Go's collector is told unless the user's environment says otherwise: with the default of 100 the API
+server spends a third of two cores on collecting garbage; this takes about twice the memory instead."""
 READY_SECONDS = 120.0
 ENDED_SECONDS = 2.0
 """A component that stays away so long while kwokctl waits for it has failed."""
@@ -75,8 +78,8 @@ class ControlPlane:
         program = layout.workdir / "kwokctl"
         program.unlink(missing_ok=True)
         program.symlink_to(binaries["kwokctl"])
-        environment = os.environ | {variable: str(binaries[name]) for variable, name in BINARIES.items()}
-        environment["KWOK_WORKDIR"] = str(layout.workdir)
+        environment = GO_RUNTIME | os.environ | {"KWOK_WORKDIR": str(layout.workdir)}
+        environment |= {variable: str(binaries[name]) for variable, name in BINARIES.items()}
         command = [str(program), "create", "cluster", "--name", layout.name, "--config", str(config)]
         command += ["--kubeconfig", str(layout.kubeconfig)]
         log = layout.logs / "kwokctl.log"
@@ -161,6 +164,7 @@ class ControlPlane:
             [given["binary"], *given["args"]],
             log=self._log(component),
             pids=self.layout.pids,
+            env=GO_RUNTIME | os.environ,
         )
         self.wait_ready(component)
 
