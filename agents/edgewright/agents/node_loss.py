@@ -12,7 +12,7 @@ SUSPEND_SHARE = 0.55
 
 CONGESTED_SHARE, LARGEST_STRETCH = 0.3, 2.0
 """When this share of the fleet is later than its rhythm, something that all share is slow: everybody gets as
-much more time as the best of these are late, up to this factor."""
+much more time as the best of these are late, up to this factor; half of it is left an interval later."""
 
 _HISTORY = 8
 _NEVER = -1
@@ -125,6 +125,7 @@ class Detector:
         if last is not None and now - last > self.largest_gap:
             self.broken()
             last = None
+        faded = 1.0 if last is None else 1.0 + (self._stretch - 1.0) * 0.5 ** ((now - last) / self._typical)
         if last is None:
             for rhythm in self._leases.values():
                 rhythm.base = rhythm.age(self._proven)
@@ -132,7 +133,7 @@ class Detector:
         else:
             self._proven += max(0.0, now - last)
         self._last_proof = now
-        self._stretch = self._congestion()
+        self._stretch = max(faded, self._congestion())
 
     def broken(self) -> None:
         """Note that the watch was lost, or that the API server did not answer: the clock stops."""

@@ -33,6 +33,9 @@ DRIFT_INTERVAL = 15.0
 """The same while only predictions move, because neighbours come and go."""
 CONFIRMATION = 3.0
 """Seconds for which a placement is not reported because the watch has not shown all its bindings yet."""
+MANY, MANY_PATIENCE = 3, 10.0
+"""While so many DAGs of a region are being mended, seconds for which their new pods go first: most losses are
+mended by then, and the operator tells at once which replicas are not Ready."""
 _SETTLE = 0.25
 _PATIENCE = 5.0
 _CONCURRENT = 8
@@ -53,6 +56,8 @@ class _Page:
     basis: tuple[object, ...] = ()
     """What the last look was made from: nothing new can follow from the same."""
     generation: tuple[str, int] = ("", 0)
+    mending: bool = False
+    """Whether a loss is being mended that the written status does not tell yet."""
 
 
 class Publisher:
@@ -142,13 +147,20 @@ class Publisher:
             page.generation, page.written = (metadata.uid, metadata.generation), None
         facts = self._facts(record, now)
         verdict = judge(facts)
+        page.mending = _untold_loss(page.written, verdict)
         if verdict is None:  # in a second there is something to say
             page.marked = now
-        elif now - marked < CONFIRMATION and self._region.awaits_watch(record):
+        elif now - marked < self._grace(record, page):
             page.marked, page.due = marked, now + _SETTLE
         else:
             await self._tell_pods(record, facts, verdict)
             await self._renew(page, record, facts, verdict)
+
+    def _grace(self, record: DagRecord, page: _Page) -> float:
+        """Seconds for which what changed may rest, because more is about to follow."""
+        if page.mending and sum(each.mending for each in self._pages.values()) >= MANY:
+            return MANY_PATIENCE
+        return CONFIRMATION if self._region.awaits_watch(record) else 0.0
 
     async def _renew(self, page: _Page, record: DagRecord, facts: Facts, verdict: Verdict) -> None:
         """Write the status if it tells something new; progress and drift only now and then."""
@@ -328,6 +340,13 @@ def _bound_times(record: DagRecord) -> dict[str, str]:
             if condition.type == "PodScheduled" and condition.status == "True":
                 times[uid] = condition.last_transition_time or ""
     return {uid: time for uid, time in times.items() if time}
+
+
+def _untold_loss(written: dict[str, Any] | None, verdict: Verdict | None) -> bool:
+    """Whether replicas were lost of a DAG that its status still calls placed."""
+    if written is None or verdict is None or written["conditions"][0]["status"] != "True":
+        return False
+    return verdict.reason in {conditions.Reason.REBINDING, conditions.Reason.NODE_LOST}
 
 
 def _only_progress(written: dict[str, Any] | None, verdict: Verdict) -> bool:

@@ -5,7 +5,11 @@ from typing import Any
 import msgspec
 
 
-class OwnerReference(msgspec.Struct, rename="camel", frozen=True):
+class Fields(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    """Some fields of an API object. They refer to no cycle, so the garbage collector need not know them."""
+
+
+class OwnerReference(Fields, frozen=True):
     """Who owns an object; `controller` marks the one that manages it."""
 
     kind: str = ""
@@ -15,7 +19,7 @@ class OwnerReference(msgspec.Struct, rename="camel", frozen=True):
     controller: bool = False
 
 
-class Metadata(msgspec.Struct, rename="camel", frozen=True):
+class Metadata(Fields, frozen=True):
     """Object metadata; timestamps stay RFC 3339 text."""
 
     name: str = ""
@@ -40,13 +44,13 @@ class Metadata(msgspec.Struct, rename="camel", frozen=True):
         return next((owner for owner in self.owner_references if owner.controller), None)
 
 
-class Resource(msgspec.Struct, rename="camel", frozen=True):
+class Resource(Fields, frozen=True):
     """What a reflector needs of any object: its metadata."""
 
     metadata: Metadata
 
 
-class Manifest(Resource, rename="camel", frozen=True):
+class Manifest(Resource, frozen=True):
     """Any object with its spec and status as plain JSON, for kinds that change seldom."""
 
     api_version: str = ""
@@ -55,7 +59,7 @@ class Manifest(Resource, rename="camel", frozen=True):
     status: dict[str, Any] = {}
 
 
-class Condition(msgspec.Struct, rename="camel", frozen=True):
+class Condition(Fields, frozen=True):
     """One status condition of a built-in kind."""
 
     type: str
@@ -65,7 +69,7 @@ class Condition(msgspec.Struct, rename="camel", frozen=True):
     last_transition_time: str | None = None
 
 
-class Toleration(msgspec.Struct, rename="camel", frozen=True):
+class Toleration(Fields, frozen=True):
     """A pod's toleration; empty `key` with operator Exists tolerates everything."""
 
     key: str = ""
@@ -75,7 +79,7 @@ class Toleration(msgspec.Struct, rename="camel", frozen=True):
     toleration_seconds: int | None = None
 
 
-class Taint(msgspec.Struct, rename="camel", frozen=True):
+class Taint(Fields, frozen=True):
     """A node's taint."""
 
     key: str
@@ -98,14 +102,14 @@ Quantities = dict[str, str | int | float]
 """Resource name to Kubernetes quantity, as in `requests`, `limits` and `allocatable`."""
 
 
-class ContainerResources(msgspec.Struct, frozen=True):
+class ContainerResources(Fields, frozen=True):
     """A container's requests and limits."""
 
     requests: Quantities = {}
     limits: Quantities = {}
 
 
-class Container(msgspec.Struct, rename="camel", frozen=True):
+class Container(Fields, frozen=True):
     """A container's name and resources; `restart_policy` Always marks a sidecar among init containers."""
 
     name: str
@@ -113,13 +117,13 @@ class Container(msgspec.Struct, rename="camel", frozen=True):
     restart_policy: str | None = None
 
 
-class SchedulingGate(msgspec.Struct, frozen=True):
+class SchedulingGate(Fields, frozen=True):
     """A gate that keeps a pod from being bound."""
 
     name: str
 
 
-class PodSpec(msgspec.Struct, rename="camel", frozen=True):
+class PodSpec(Fields, frozen=True):
     """What placement reads of a pod's spec."""
 
     containers: list[Container] = []
@@ -134,7 +138,7 @@ class PodSpec(msgspec.Struct, rename="camel", frozen=True):
     resources: ContainerResources | None = None
 
 
-class PodStatus(msgspec.Struct, rename="camel", frozen=True):
+class PodStatus(Fields, frozen=True):
     """What placement reads of a pod's status."""
 
     phase: str = "Pending"
@@ -143,7 +147,7 @@ class PodStatus(msgspec.Struct, rename="camel", frozen=True):
     conditions: list[Condition] = []
 
 
-class Pod(Resource, rename="camel", frozen=True):
+class Pod(Resource, frozen=True):
     """A pod as placement sees it."""
 
     spec: PodSpec = PodSpec()
@@ -160,21 +164,21 @@ class Pod(Resource, rename="camel", frozen=True):
         return self.metadata.deletion_timestamp is None and has_condition(self.status.conditions, "Ready")
 
 
-class NodeSpec(msgspec.Struct, rename="camel", frozen=True):
+class NodeSpec(Fields, frozen=True):
     """What placement reads of a node's spec."""
 
     unschedulable: bool = False
     taints: list[Taint] = []
 
 
-class NodeStatus(msgspec.Struct, rename="camel", frozen=True):
+class NodeStatus(Fields, frozen=True):
     """What placement reads of a node's status."""
 
     allocatable: Quantities = {}
     conditions: list[Condition] = []
 
 
-class Node(Resource, rename="camel", frozen=True):
+class Node(Resource, frozen=True):
     """A node as placement sees it."""
 
     spec: NodeSpec = NodeSpec()
@@ -186,7 +190,7 @@ class Node(Resource, rename="camel", frozen=True):
         return has_condition(self.status.conditions, "Ready")
 
 
-class LeaseSpec(msgspec.Struct, rename="camel", frozen=True):
+class LeaseSpec(Fields, frozen=True):
     """Who holds a Lease and for how long since when; times are RFC 3339 text with microseconds."""
 
     holder_identity: str | None = None
@@ -196,7 +200,7 @@ class LeaseSpec(msgspec.Struct, rename="camel", frozen=True):
     lease_transitions: int | None = None
 
 
-class Lease(Resource, rename="camel", frozen=True):
+class Lease(Resource, frozen=True):
     """A coordination Lease."""
 
     spec: LeaseSpec = LeaseSpec()

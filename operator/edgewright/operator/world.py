@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from pydantic import ValidationError
 
 from edgewright.kube import paths
@@ -13,7 +12,7 @@ from edgewright.kube.api import Api
 from edgewright.kube.conditions import ConditionType, find
 from edgewright.kube.convert import Origin
 from edgewright.kube.names import LABEL_DAG, LABEL_TIER, LEASE_AGENT
-from edgewright.kube.objects import Lease, Manifest, Node, Pod, Resource
+from edgewright.kube.objects import Fields, Lease, Manifest, Node, Pod, Resource
 from edgewright.kube.reflector import Key as ObjectName
 from edgewright.kube.reflector import Kind, Reflector
 from edgewright.operator import work
@@ -33,11 +32,11 @@ CLAIMS_DELAY = 0.2
 COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
-class _OriginSpec(msgspec.Struct, frozen=True):
+class _OriginSpec(Fields, frozen=True):
     origin: dict[str, float] | None = None
 
 
-class _Topology(Resource, rename="camel", frozen=True):
+class _Topology(Resource, frozen=True):
     """An EdgeTopology without its links."""
 
     spec: _OriginSpec = _OriginSpec()
