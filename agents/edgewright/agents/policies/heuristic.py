@@ -17,7 +17,8 @@ from edgewright.core.substrate import IntArray
 from edgewright.core.tables import make_tables, single_scenario
 
 WIDTH = 32
-"""Partial placements that the beam keeps."""
+"""Partial placements that the beam keeps for up to ten slots; fewer in proportion for more."""
+LEAST_WIDTH = 8
 STARTS = 3
 """Beam results from which descent starts."""
 TRIES = 30
@@ -76,7 +77,8 @@ class _Search:
         free = problem.free
         callers_first = free[np.argsort(rank[problem.stage[free]], kind="stable")]
         scarce_first = free[np.argsort(self.gate.mask[free].sum(axis=1), kind="stable")]
-        for order, width in ((callers_first, WIDTH), (scarce_first, 4 * WIDTH)):
+        wide = max(LEAST_WIDTH, WIDTH * 10 // max(10, len(free)))
+        for order, width in ((callers_first, wide), (scarce_first, 4 * wide)):
             space = make_workspace(self.rules, self.tables, OUTPUTS, width)
             sequence = np.asarray(order, np.int32)
             count = beam(dag, self.single, self.tables, self.evaluator.start, self.rules, space, sequence)
