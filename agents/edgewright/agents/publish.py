@@ -148,6 +148,7 @@ class Publisher:
         facts = self._facts(record, now)
         verdict = judge(facts)
         page.mending = _untold_loss(page.written, verdict)
+        await asyncio.sleep(0)  # all that are due are judged before the first of them is told
         if verdict is None:  # in a second there is something to say
             page.marked = now
         elif now - marked < self._grace(record, page):

@@ -1,6 +1,5 @@
 """`edgewright agent`: run the agents of one or many regions in this process."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -30,6 +29,8 @@ def agent(
     """
     import logging
 
+    import uvloop
+
     from edgewright.agents.process import Settings, regions_of, serve
     from edgewright.kube.api import ApiError
 
@@ -38,7 +39,7 @@ def agent(
     )
     try:
         regions = regions_of(kubeconfig, context or (), namespace, every=all_regions)
-        asyncio.run(serve(Settings(kubeconfig=kubeconfig, regions=regions, lease_seconds=lease_seconds)))
+        uvloop.run(serve(Settings(kubeconfig=kubeconfig, regions=regions, lease_seconds=lease_seconds)))
     except (ApiError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -1,6 +1,5 @@
 """`edgewright operator`: run the operator in this process."""
 
-import asyncio
 import os
 import sys
 from typing import Annotated
@@ -27,6 +26,8 @@ def operator(
     Several may run: one leads, the others wait. SIGTERM ends it after the running writes. An operator that
     loses its Lease, for example while the API server is away, ends; a fresh process takes its place.
     """
+    import uvloop
+
     from edgewright.kube.api import ApiError
     from edgewright.operator.process import EXIT_LOST_LEASE, run
     from edgewright.operator.settings import OperatorSettings
@@ -41,7 +42,7 @@ def operator(
         log_level=log_level,
     )
     try:
-        status = asyncio.run(run(settings))
+        status = uvloop.run(run(settings))
     except ApiError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

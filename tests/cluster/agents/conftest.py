@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.cluster.builders import allow_operator, condition_of, edge_controller, new_namespace, until
+from tests.cluster.trouble import Trouble
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import local
@@ -35,12 +36,14 @@ class Agent:
         path = self.bed.layout.logs / f"agent-{self.namespace}-{self.number}.log"
         return path.read_text() if path.exists() else ""
 
-    async def start(self, api: Api, *arguments: str) -> "Agent":
-        """Start it and wait until it governs its region or stands by."""
+    async def start(self, api: Api, *arguments: str, through: Trouble | None = None) -> "Agent":
+        """Start it; `through` a proxy instead of straight to the API server."""
         account = (self.namespace, names.AGENT_ACCOUNT)
         kubeconfig = self.bed.layout.kubeconfigs / f"agent-{self.namespace}"
         if not kubeconfig.exists():
             await local.write_kubeconfig(api, self.bed.layout, kubeconfig, {"region": account})
+        if through is not None:
+            through.lead(kubeconfig)
         command = [sys.executable, "-m", "edgewright.cli.main", "agent", "--kubeconfig", str(kubeconfig)]
         command += ["--lease-seconds", "5", *arguments]
         self._spawn(command)
@@ -85,8 +88,9 @@ class Region:
     nodes: list[str] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
 
-    async def agent(self, *arguments: str, wait: bool = True) -> Agent:
-        made = await Agent(self.bed, self.namespace, len(self.agents)).start(self.api, *arguments)
+    async def agent(self, *arguments: str, wait: bool = True, through: Trouble | None = None) -> Agent:
+        made = Agent(self.bed, self.namespace, len(self.agents))
+        await made.start(self.api, *arguments, through=through)
         self.agents.append(made)
         if wait:
             await made.governs()

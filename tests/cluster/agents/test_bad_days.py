@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from tests.cluster.trouble import troubled
+
 from edgewright.kube import names, paths
 
 Make = Callable[..., dict[str, Any]]
@@ -35,6 +37,22 @@ async def test_an_agent_killed_at_any_moment_loses_and_doubles_nothing(
         return True
 
     await wait_until("every microservice has exactly one bound pod", whole)
+
+
+async def test_a_server_that_refuses_writes_and_loses_watches_only_delays(
+    region: Any, make: Make, wait_until: Any
+) -> None:
+    async with troubled(region.api.server, region.bed.layout.cluster / "pki" / "ca.crt") as trouble:
+        agent = await region.agent(through=trouble)
+        for number in range(4):
+            await region.apply(make(f"d{number}", *(f"m{i}" for i in range(4))))
+        for number in range(4):
+            await region.placed(f"d{number}", seconds=90)
+            await region.all_bound(f"d{number}", 4)
+        agent.kill()
+    assert trouble.refused > 4
+    assert trouble.gaps > 0
+    assert "Traceback" not in agent.log
 
 
 async def test_of_two_agents_one_leads_and_the_other_takes_over(region: Any, make: Make) -> None:

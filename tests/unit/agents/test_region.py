@@ -1,10 +1,9 @@
 """The picture of a region: what events do to it, reservations, foreign load, and the questions it puts."""
 
-from typing import Any
-
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.agents.builders import DAG, NAMESPACE, controller, dag, node, pod
 
 from edgewright.agents.groups import plan_groups
 from edgewright.agents.questions import question, world_of
@@ -12,66 +11,7 @@ from edgewright.agents.records import DagRecord
 from edgewright.agents.region import STALE, Region
 from edgewright.core.problem import UNPLACED
 from edgewright.core.service import CPU
-from edgewright.kube import names
-from edgewright.kube.objects import Manifest, Node, Pod
-
-NAMESPACE, DAG = "ns", ("ns", "shop")
-
-
-def node(name: str, cpu: str = "4", **labels: str) -> Node:
-    obj = {
-        "metadata": {"name": name, "labels": {names.LABEL_TIER: "edge", **labels}},
-        "status": {
-            "allocatable": {"cpu": cpu, "memory": "8Gi", "pods": "110"},
-            "conditions": [{"type": "Ready", "status": "True"}],
-        },
-    }
-    return msgspec.convert(obj, Node)
-
-
-def controller(*nodes: str, **spec: Any) -> Manifest:
-    return msgspec.convert(
-        {"metadata": {"name": "ec", "namespace": NAMESPACE}, "spec": spec, "status": {"nodes": list(nodes)}},
-        Manifest,
-    )
-
-
-def dag(name: str = "shop", status: dict[str, Any] | None = None, generation: int = 1) -> Manifest:
-    services = [
-        {
-            "name": service,
-            "image": "i",
-            "resources": {"cpu": "500m", "memory": "64Mi"},
-            "workMInstructions": 1,
-        }
-        for service in ("a", "b")
-    ]
-    spec = {
-        "demand": {"requestsPerSecond": 1},
-        "microservices": services,
-        "invocations": [{"from": "a", "to": "b", "payloadKB": 1}],
-    }
-    metadata = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "generation": generation}
-    return msgspec.convert({"metadata": metadata, "spec": spec, "status": status or {}}, Manifest)
-
-
-def pod(name: str, on: str = "", *, dag_name: str = "shop", cpu: str = "500m", **status: Any) -> Pod:
-    obj = {
-        "metadata": {
-            "name": name,
-            "namespace": NAMESPACE,
-            "uid": f"uid-{name}",
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-            "labels": {names.LABEL_DAG: dag_name, names.LABEL_MICROSERVICE: name.partition("-")[0]},
-        },
-        "spec": {
-            "schedulerName": names.SCHEDULER,
-            "nodeName": on,
-            "containers": [{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}}}],
-        },
-        "status": {"phase": "Pending", **status},
-    }
-    return msgspec.convert(obj, Pod)
+from edgewright.kube.objects import Manifest
 
 
 @pytest.fixture
