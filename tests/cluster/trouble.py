@@ -49,7 +49,7 @@ class Trouble:
                 return web.Response(status=429, text=BUSY, headers=headers, content_type="application/json")
         headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
         url = f"{self._server}{request.raw_path}"
-        async with self._upstream.request(request.method, url, data=body, headers=headers) as answer:
+        async with self._upstream.request(request.method, url, data=body or None, headers=headers) as answer:
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
             if (
                 request.query.get("watch") in {"1", "true", "True"}
@@ -75,7 +75,7 @@ class Trouble:
 
 
 @asynccontextmanager
-async def troubled(server: str, authority: Path, *, nth: int = 4, events: int = 25) -> AsyncIterator[Trouble]:
+async def troubled(server: str, authority: Path, *, nth: int = 4, events: int = 6) -> AsyncIterator[Trouble]:
     """A proxy before `server`, whose certificate `authority` signed, for the time of the block."""
     trust = ssl.create_default_context(cafile=str(authority))
     connector = aiohttp.TCPConnector(ssl=trust, limit=0)
