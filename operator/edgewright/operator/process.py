@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgewright.kube.api import Api, ApiError
@@ -20,10 +20,12 @@ from edgewright.operator.perform import NotLeadingError, Performer
 from edgewright.operator.queue import KeyedQueue
 from edgewright.operator.region_worker import RegionWorker
 from edgewright.operator.settings import OperatorSettings
-from edgewright.operator.world import World
+from edgewright.operator.world import World, version
 
 EXIT_LOST_LEASE = 3
 """Status after losing the Lease: a fresh process may start as a standby."""
+_HEARING = 20.0
+"""Seconds after which a watch must have told what is known otherwise."""
 _REQUIRED = ("servicedags", "edgecontrollers", "nodeloads", "edgetopologies")
 
 
@@ -41,6 +43,8 @@ class Operator:
         self._loads = LoadWorker(api, self.world, performer, refresh=settings.load_refresh)
         self._agents: dict[str, bool] = {}
         self._stopping = False
+        self._heard = 0
+        """The newest resource version of a ServiceDAG that the watch has told."""
 
     async def run(self) -> None:
         """Watch and work until cancelled, then let running work end."""
@@ -48,10 +52,8 @@ class Operator:
 
         source = Source.find(self._settings.kubeconfig, self._settings.context)
         background = [asyncio.create_task(reflector.run()) for reflector in self.world.reflectors]
-        background += [
-            asyncio.create_task(self._events.run()),
-            asyncio.create_task(Watches(source, self._see).run()),
-        ]
+        watches = Watches(source, self._see)
+        background += [asyncio.create_task(self._events.run()), asyncio.create_task(watches.run())]
         workers: list[asyncio.Task[None]] = []
         try:
             await self._synchronise()
@@ -62,7 +64,10 @@ class Operator:
                 len(self.world.nodes.store),
                 len(self.world.pods.store),
             )
-            background.append(asyncio.create_task(self._resync()))
+            background += [
+                asyncio.create_task(self._resync()),
+                asyncio.create_task(self._listen(watches.restart)),
+            ]
             workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
             await asyncio.gather(*background, *workers)
         finally:
@@ -155,8 +160,18 @@ class Operator:
             except ApiError as error:
                 log.warning("resync: %s", error)
 
+    async def _listen(self, restart: Callable[[], None]) -> None:
+        """Restart a deaf watch: what we know from lists and from our own writes, it must have told too."""
+        while True:
+            known = self.world.newest
+            await asyncio.sleep(_HEARING)
+            if self._heard < known:
+                log.error("the watch of our kinds has missed a ServiceDAG for %.0f s", _HEARING)
+                restart()
+
     def _see(self, plural: str, event: str | None, body: Mapping[str, Any]) -> None:
         if plural == "servicedags":
+            self._heard = max(self._heard, version(body))
             self.world.see_dag(event, body)
         else:
             self.world.see_controller(event, body)

@@ -24,42 +24,54 @@ _RESTART = 1.0
 
 
 class Watches:
-    """kopf, restarted whenever it gives up; `run` until cancelled."""
+    """kopf, restarted whenever it gives up or `restart` says that it hangs; `run` until cancelled."""
 
     def __init__(self, source: Source, sink: Sink) -> None:
         self._source, self._sink = source, sink
         self._stop = threading.Event()
+        self._hangs = asyncio.Event()
+
+    def restart(self) -> None:
+        """Start a new kopf, whatever the present one is waiting for."""
+        self._hangs.set()
 
     async def run(self) -> None:
         """Run kopf in its thread; an error of kopf is logged and it is started again."""
         loop = asyncio.get_running_loop()
         try:
             while True:
-                ended = loop.create_future()
-                thread = threading.Thread(target=self._serve, args=(loop, ended), name="kopf", daemon=True)
-                thread.start()
-                error = await ended
-                log.warning("the watch of our kinds ended (%s); starting it again", error or "no error")
+                self._hangs.clear()
+                self._stop, ended = threading.Event(), loop.create_future()
+                arguments = (loop, ended, self._stop)
+                threading.Thread(target=self._serve, args=arguments, name="kopf", daemon=True).start()
+                hangs = asyncio.create_task(self._hangs.wait())
+                await asyncio.wait({ended, hangs}, return_when=asyncio.FIRST_COMPLETED)
+                hangs.cancel()
+                self._stop.set()
+                reason = (ended.result() or "no error") if ended.done() else "it hangs"
+                log.warning("the watch of our kinds ended (%s); starting it again", reason)
                 await asyncio.sleep(_RESTART)
         finally:
             self._stop.set()
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[object]") -> None:
+    def _serve(
+        self, loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[object]", stop: threading.Event
+    ) -> None:
         error: BaseException | None = None
         try:
-            asyncio.run(self._operate(loop))
+            asyncio.run(self._operate(loop, stop))
         except BaseException as caught:
             error = caught
-        if not self._stop.is_set():
+        if not stop.is_set():
             loop.call_soon_threadsafe(_end, ended, error)
 
-    async def _operate(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _operate(self, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
         await kopf.operator(
             registry=self._registry(loop),
             settings=kopf_settings(),
             standalone=True,
             clusterwide=True,
-            stop_flag=self._stop,
+            stop_flag=stop,
         )
 
     def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:

@@ -98,6 +98,11 @@ class World:
         return self._claims
 
     @property
+    def newest(self) -> int:
+        """The newest resource version of a ServiceDAG that is known, from wherever; 0 if there is none."""
+        return max(map(version, self.dags.values()), default=0)
+
+    @property
     def origin(self) -> Origin | None:
         """The geographic origin of the first EdgeTopology, by name, that has one."""
         found = sorted(
@@ -187,7 +192,7 @@ class World:
                 self.drop_dag(key)
             return
         before = self.dags.get(key)
-        if before is not None and _version(before) >= _version(body):
+        if before is not None and version(before) >= version(body):
             return
         self.dags[key] = body
         if before is None or _relevant(before) != _relevant(body):
@@ -274,7 +279,8 @@ def _key(body: Mapping[str, Any]) -> Key:
     return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
-def _version(body: Mapping[str, Any]) -> int:
+def version(body: Mapping[str, Any]) -> int:
+    """The resource version of an object as a number, to be compared within its kind."""
     text = str(body["metadata"].get("resourceVersion") or "")
     return int(text) if text.isdigit() else 0
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from tests.cluster.trouble import troubled
+import pytest
+from tests.cluster.trouble import Trouble, troubled
 
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api
@@ -66,36 +67,56 @@ async def test_killed_during_an_update_it_ends_in_the_new_spec(
     assert all(agent.least[f"s{index}"] >= 1 for index in range(1, 8))
 
 
-async def test_a_server_that_refuses_writes_and_loses_watches_only_delays(
-    region: Any, agent: Any, operator: Any, cluster: Any, make: Make, wait_until: Until
-) -> None:
+@pytest.fixture
+async def in_trouble(operator: Any, cluster: Any, api: Api) -> AsyncIterator[tuple[Any, Trouble]]:
+    """An operator that leads, not yet started, and the bad server that it will speak to."""
     operator.kill()
-    await region.api.delete(paths.leases(names.OPERATOR_NAMESPACE, names.LEASE_OPERATOR), missing_ok=True)
+    await api.delete(paths.leases(names.OPERATOR_NAMESPACE, names.LEASE_OPERATOR), missing_ok=True)
     second = type(operator)(cluster, "troubled")
+    second.log.unlink(missing_ok=True)
     second.kubeconfig = operator.kubeconfig.with_name("operator-in-trouble")
     second.kubeconfig.write_text(operator.kubeconfig.read_text())
-    stages = [f"s{index}" for index in range(8)]
-    async with troubled(region.api.server, cluster.layout.cluster / "pki" / "ca.crt") as trouble:
+    async with troubled(api.server, cluster.layout.cluster / "pki" / "ca.crt") as trouble:
         trouble.lead(second.kubeconfig)
-        second.start()
-        try:
-            await region.apply(make("hard", *stages))
-            await region.wait("hard", "Ready", "True", seconds=90)
-            await region.apply(make("hard", *stages[:-1], "late"))
-            await region.wait("hard", "Ready", "True", seconds=90)
+        yield second, trouble
+        second.kill()
 
-            async def as_specified() -> bool:
-                objects = await region.objects("hard")
-                made = {(o["kind"], o["metadata"]["labels"][names.LABEL_MICROSERVICE]) for o in objects}
-                assert {name for _, name in made} == {*stages[:-1], "late"}
-                return len(made) == 3 * len(stages)
 
-            await wait_until("exactly the objects of the new spec", as_specified, 90)
-        finally:
-            second.kill()
+async def test_a_server_that_refuses_writes_and_loses_watches_only_delays(
+    region: Any, agent: Any, in_trouble: tuple[Any, Trouble], make: Make, wait_until: Until
+) -> None:
+    second, trouble = in_trouble
+    stages = [f"s{index}" for index in range(8)]
+    second.start()
+    await region.apply(make("hard", *stages))
+    await region.wait("hard", "Ready", "True", seconds=90)
+    await region.apply(make("hard", *stages[:-1], "late"))
+    await region.wait("hard", "Ready", "True", seconds=90)
+
+    async def as_specified() -> bool:
+        objects = await region.objects("hard")
+        made = {(o["kind"], o["metadata"]["labels"][names.LABEL_MICROSERVICE]) for o in objects}
+        assert {name for _, name in made} == {*stages[:-1], "late"}
+        return len(made) == 3 * len(stages)
+
+    await wait_until("exactly the objects of the new spec", as_specified, 90)
     assert trouble.refused > len(stages)
     assert trouble.gaps > 0
     assert "Traceback" not in second.log.read_text()
+
+
+async def test_a_watch_that_hangs_is_started_again(
+    region: Any, agent: Any, in_trouble: tuple[Any, Trouble], make: Make
+) -> None:
+    second, trouble = in_trouble
+    trouble.deafening = 1
+    await region.apply(make("before", "a"))
+    second.start()
+    await region.wait("before", "Ready", "True", seconds=60)
+    assert trouble.deafening == 0
+    await region.apply(make("after", "a"))
+    await region.wait("after", "Ready", "True", seconds=90)
+    assert "it hangs" in second.log.read_text()
 
 
 async def test_of_two_operators_one_leads_and_the_other_takes_over(
