@@ -129,9 +129,9 @@ class Placer:
 
     def _plan(self, record: DagRecord, now: float) -> Plan:
         assert record.dag is not None
-        self._pass_on_refusals(record, now)
-        replicas = self._region.replicas(record, now)
-        return plan_groups(record.dag, replicas, completed=record.completed)
+        if self._region.rejections.inheritances:
+            self._pass_on_refusals(record, now)
+        return plan_groups(record.dag, self._region.replicas(record, now), completed=record.completed)
 
     def _pass_on_refusals(self, record: DagRecord, now: float) -> None:
         pending: dict[str, list[Replica]] = {}

@@ -46,6 +46,8 @@ class Region:
         self._requests: dict[str, Request] = {}
         self._pods: dict[str, Pod] = {}
         self._ready: set[str] = set()
+        self._replicas: dict[str, tuple[Pod, str, bool, Replica | None]] = {}
+        """By uid: what `replicas` made of a pod, and from what."""
         self.laid_out: tuple[str, ...] = ()
         self._specs = 0
 
@@ -202,24 +204,29 @@ class Region:
         """The live pods of a DAG: neither ended nor being deleted."""
         found: list[Replica] = []
         for uid, pod in record.pods.items():
-            if pod.terminal or pod.metadata.deletion_timestamp is not None:
-                continue
-            foreign = pod.spec.scheduler_name != SCHEDULER or bool(pod.spec.scheduling_gates)
-            found.append(
-                Replica(
-                    uid=uid,
-                    name=pod.metadata.name,
-                    microservice=pod.metadata.labels.get(LABEL_MICROSERVICE, ""),
-                    created=pod.metadata.creation_timestamp or "",
-                    request=self._requests[uid],
-                    node=self.ledger.where(uid),
-                    ready=pod.ready,
-                    held=foreign or self.rejections.stopped(uid, now),
-                )
-            )
+            node, stopped = self.ledger.where(uid), self.rejections.stopped(uid, now)
+            known = self._replicas.get(uid)
+            if known is None or known[0] is not pod or known[1:3] != (node, stopped):
+                known = self._replicas[uid] = (pod, node, stopped, self._replica(pod, node, stopped=stopped))
+            if known[3] is not None:
+                found.append(known[3])
         if record.dag is not None and not record.completed:
             record.completed = bool(found) and minimum_bound(record.dag, found)
         return found
+
+    def _replica(self, pod: Pod, node: str, *, stopped: bool) -> Replica | None:
+        if pod.terminal or pod.metadata.deletion_timestamp is not None:
+            return None
+        return Replica(
+            uid=pod.metadata.uid,
+            name=pod.metadata.name,
+            microservice=pod.metadata.labels.get(LABEL_MICROSERVICE, ""),
+            created=pod.metadata.creation_timestamp or "",
+            request=self._requests[pod.metadata.uid],
+            node=node,
+            ready=pod.ready,
+            held=stopped or pod.spec.scheduler_name != SCHEDULER or bool(pod.spec.scheduling_gates),
+        )
 
     def _convert(self, record: DagRecord) -> None:
         assert record.manifest is not None
@@ -289,6 +296,7 @@ class Region:
         self._requests.pop(uid, None)
         self._pods.pop(uid, None)
         self._ready.discard(uid)
+        self._replicas.pop(uid, None)
         self.rejections.gone(uid)
         record = self._record_of(pod)
         if record is not None:

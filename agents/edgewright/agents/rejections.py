@@ -81,6 +81,11 @@ class Rejections:
         pause = min(_BACKOFF[1], _BACKOFF[0] * 2.0 ** (failures - 1))
         self._closed[key] = _Closed(failures, now + pause)
 
+    @property
+    def inheritances(self) -> bool:
+        """Whether counts of refused pods wait for an heir."""
+        return bool(self._heirs)
+
     def inherit(self, owner: Owner, pending: Sequence[Replica], now: float) -> None:
         """Give the counts of refused pods to the newest pods of `owner` that have none."""
         heirs = self._heirs.get(owner)
