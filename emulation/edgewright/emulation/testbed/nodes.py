@@ -18,7 +18,7 @@ CUT_HOLDER = "edgewright-testbed-cut"
 """Holder of the Lease of a node that is cut: KWOK leaves a node alone whose Lease is another's."""
 CUT_SECONDS = 30 * 24 * 3600
 OVERLOOKED, FINISHING = 5.0, 15.0
-"""Seconds after which `heal` touches terminating pods that are still there, and for which it waits for them."""
+"""Seconds after which `heal` touches terminating pods that are still there, and for which it waits."""
 KWOK_SELECTOR = {KWOK_ANNOTATION: "fake"}
 
 
@@ -81,8 +81,8 @@ async def heal(api: Api, targets: Iterable[str]) -> None:
     """Give cut nodes back to KWOK, which renews their Leases within a quarter of their duration.
 
     Returns when they are Ready, and their surviving pods too: KWOK, unlike a kubelet, leaves them unready.
-    Pods that were told to go meanwhile go now. A node that was not cut is left alone. Raises TestbedError if a
-    node does not exist.
+    Pods that were told to go meanwhile go now. A node that was not cut is left alone. Raises TestbedError if
+    a node does not exist.
     """
     targets = list(targets)
     await _known(api, targets)
