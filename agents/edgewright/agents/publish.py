@@ -136,6 +136,7 @@ class Publisher:
     async def _publish(self, key: Key) -> None:
         page, now = self._pages[key], self._clock()
         marked, page.marked, page.due = page.marked or now, None, now + INTERVAL
+        page.mending = False
         record = self._region.dags.get(key)
         if record is None or record.manifest is None:
             self._pages.pop(key, None)

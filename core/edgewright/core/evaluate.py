@@ -18,8 +18,8 @@ from edgewright.core.substrate import FloatArray, IntArray
 
 WORST = 10.0
 """Cost of unplaced demand, and the most that a mean latency can cost, in units of its limit."""
-FEW = 8
-"""Placements of one question whose effect on the other DAGs is remembered."""
+FEW, REMEMBERED = 8, 4096
+"""Placements asked about at once whose effect on other DAGs is remembered, and how many effects in all."""
 
 
 class Predictions(NamedTuple):
@@ -185,6 +185,9 @@ class Evaluator:
         keys = [(d, row.tobytes()) for row in assign]
         new = [b for b, key in enumerate(keys) if key not in self._beside]
         if new:
+            if len(self._beside) > REMEMBERED:
+                self._beside.clear()
+                new = list(range(len(keys)))
             found = np.zeros((len(new), OUTPUTS))
             self._predict_beside(d, assign[new], found, whole=True)
             self._beside.update(zip((keys[b] for b in new), found, strict=True))

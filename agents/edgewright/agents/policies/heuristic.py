@@ -16,9 +16,8 @@ from edgewright.core.search import beam, make_workspace
 from edgewright.core.substrate import IntArray
 from edgewright.core.tables import make_tables, single_scenario
 
-WIDTH = 32
-"""Partial placements that the beam keeps for up to ten slots; fewer in proportion for more."""
-LEAST_WIDTH = 8
+WIDTH, LEAST_WIDTH = 32, 8
+"""Partial placements that the beam keeps: for up to ten slots, and at least, as each of many slots costs."""
 STARTS = 3
 """Beam results from which descent starts."""
 TRIES = 30
