@@ -46,9 +46,10 @@ ARGUMENTS = (
     "kube-apiserver=service-cluster-ip-range=10.96.0.0/18",
 )
 """What every testbed gives its components, as `component=key=value`."""
-GO_RUNTIME = {"GOGC": "400"}
-"""What Go's collector is told unless the user's environment says otherwise: with the default of 100 the API
-server spends a third of two cores on collecting garbage; this takes about twice the memory instead."""
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+GO_RUNTIME = {"GOGC": "400", "GOMEMLIMIT": str(MEMORY // 4)}
+"""What Go's collector is told unless the user's environment says otherwise (docs/decisions/0008): with its
+default the API server spends a third of two cores on it. No component lets garbage grow beyond the limit."""
 READY_SECONDS = 120.0
 ENDED_SECONDS = 2.0
 """A component that stays away so long while kwokctl waits for it has failed."""
