@@ -1,6 +1,7 @@
 """`edgewright tree`: a DAG, its microservices, their calls and their replicas, live if asked."""
 
 import asyncio
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,14 +64,21 @@ async def _tree(
 
 
 async def _follow(api: "Api", namespace: str, name: str | None) -> None:
-    """Redraw a second after each change, until interrupted."""
-    from rich.console import Group
+    """Redraw a second after each change, until interrupted; in a pipe, print each change."""
+    from rich.console import Console, Group
     from rich.live import Live
 
-    with Live(refresh_per_second=4) as live:
+    console, printed = Console(), None
+    with Live(refresh_per_second=4) if console.is_terminal else nullcontext() as live:
         while True:
             found = await read(api, namespace, name)
-            live.update(Group(*(render(d, pods) for d, pods in found)))
+            drawn = Group(*(render(d, pods) for d, pods in found))
+            if live is not None:
+                live.update(drawn)
+            elif (plain := [summary(d, pods) for d, pods in found]) != printed:
+                console.print(drawn)
+                console.file.flush()
+                printed = plain
             await asyncio.sleep(1)
 
 
