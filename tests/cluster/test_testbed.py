@@ -8,13 +8,14 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import processes
-from edgewright.emulation.testbed.control_plane import COMPONENTS
+from edgewright.emulation.testbed.control_plane import COMPONENTS, GO_RUNTIME
 from edgewright.emulation.testbed.status import status
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
@@ -197,7 +198,11 @@ async def test_the_api_server_restarts_with_its_data(empty: testbed.Testbed) -> 
         )
     before = empty.control_plane.process("kube-apiserver")
     await asyncio.to_thread(empty.restart_component, "kube-apiserver")
-    assert empty.control_plane.process("kube-apiserver").pid != before.pid
+    after = empty.control_plane.process("kube-apiserver")
+    assert after.pid != before.pid
+    told = (await asyncio.to_thread(Path(f"/proc/{after.pid}/environ").read_bytes)).split(b"\0")
+    for name, value in GO_RUNTIME.items():
+        assert f"{name}={os.environ.get(name, value)}".encode() in told
     async with await Api.connect(str(empty.kubeconfig)) as api:
         assert (await api.get(paths.namespaces("kept")))["metadata"]["name"] == "kept"
 

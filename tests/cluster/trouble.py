@@ -56,10 +56,7 @@ class Trouble:
         url = f"{self._server}{request.raw_path}"
         async with self._upstream.request(request.method, url, data=body or None, headers=headers) as answer:
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
-            if (
-                request.query.get("watch") in {"1", "true", "True"}
-                and answer.status == web.HTTPOk.status_code
-            ):
+            if answer.ok and request.query.get("watch", "").lower() in {"1", "true"}:
                 return await self._watch(request, answer, kept)
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
@@ -85,7 +82,7 @@ async def troubled(server: str, authority: Path, *, nth: int = 4, events: int = 
     trust = ssl.create_default_context(cafile=str(authority))
     connector = aiohttp.TCPConnector(ssl=trust, limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as upstream:
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as upstream:
         trouble = Trouble(upstream, server, nth, events)
         app = web.Application(client_max_size=4 * 1024**2)
         app.router.add_route("*", "/{path:.*}", trouble.answer)
