@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edgewright.emulation import testbed
 from edgewright.emulation.testbed import processes
-from edgewright.emulation.testbed.control_plane import COMPONENTS, GO_RUNTIME
+from edgewright.emulation.testbed.control_plane import COMPONENTS, GO_RUNTIME, KWOK_CONFIGURATION
 from edgewright.emulation.testbed.status import status
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
@@ -189,6 +190,13 @@ async def answers(bed: testbed.Testbed) -> bool:
     except ApiError:
         return False
     return True
+
+
+def test_kwok_is_told_not_to_let_nodes_wait_for_each_other(empty: testbed.Testbed) -> None:
+    # kwokctl writes down what it understood; an option that it does not know is not there.
+    written = (empty.layout.cluster / "kwok.yaml").read_text()
+    (told,) = (each for each in yaml.safe_load_all(written) if each["kind"] == KWOK_CONFIGURATION["kind"])
+    assert told["options"].items() >= KWOK_CONFIGURATION["options"].items()
 
 
 async def test_the_api_server_restarts_with_its_data(empty: testbed.Testbed) -> None:

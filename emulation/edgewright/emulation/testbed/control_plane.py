@@ -44,8 +44,18 @@ ARGUMENTS = (
     "kube-scheduler=leader-elect=false",
     # kwokctl's 256 addresses would end at the 26th ServiceDAG of ten microservices.
     "kube-apiserver=service-cluster-ip-range=10.96.0.0/18",
+    # Why these three: docs/decisions/0009.
+    f"{ETCD}=unsafe-no-fsync=true",
+    f"{KWOK}=v=WARN",
+    "kube-controller-manager=concurrent-replicaset-syncs=20",
 )
 """What every testbed gives its components, as `component=key=value`."""
+KWOK_CONFIGURATION = {
+    "kind": "KwokConfiguration",
+    "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+    "options": {"nodeLeaseParallelism": 64, "nodePlayStageParallelism": 16, "podPlayStageParallelism": 16},
+}
+"""With KWOK's four workers of each kind every node waits for every other one (docs/decisions/0009)."""
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 GO_RUNTIME = {"GOGC": "400", "GOMEMLIMIT": str(MEMORY // 4)}
 """What Go's collector is told unless the user's environment says otherwise (docs/decisions/0008): with its
@@ -74,7 +84,7 @@ class ControlPlane:
         layout.logs.mkdir(parents=True, exist_ok=True)
         layout.workdir.mkdir(parents=True, exist_ok=True)
         config = layout.workdir / "kwokctl.yaml"
-        config.write_text(yaml.safe_dump(self._configuration(heartbeat, extra_args)))
+        config.write_text(yaml.safe_dump_all([self._configuration(heartbeat, extra_args), KWOK_CONFIGURATION]))
         # Started through a link of our own, a kwokctl that outlives us is recognised by its path.
         program = layout.workdir / "kwokctl"
         program.unlink(missing_ok=True)
