@@ -22,15 +22,16 @@ class Choice:
     decision: Decision
     violations: tuple[Violation, ...]
     reasons: tuple[str, ...] = ()
-    """The annotation of each slot's pod."""
+    """The annotation of each free slot's pod, in the order of `problem.free`."""
 
     @property
     def moves(self) -> list[tuple[Replica, str, str]]:
         """The replicas placed by this choice, their nodes, and the reasons if there are any."""
         nodes, assign = self.problem.world.substrate.nodes, self.decision.assign.tolist()
+        free = self.problem.free.tolist()
+        reasons = self.reasons or ("",) * len(free)
         return [
-            (self.slots[slot], nodes[assign[slot]].name, self.reasons[slot] if self.reasons else "")
-            for slot in self.problem.free.tolist()
+            (self.slots[slot], nodes[assign[slot]].name, why) for slot, why in zip(free, reasons, strict=True)
         ]
 
     @property
@@ -61,16 +62,13 @@ class NoNodes:
 
 
 def reasons_of(problem: Problem, decision: Decision, alternatives: int = ALTERNATIVES) -> tuple[str, ...]:
-    """The annotation of each free slot's pod."""
+    """The annotation of each free slot's pod, in the order of `problem.free`."""
     from edgewright.core.explain import explain, reason  # noqa: PLC0415
 
-    explanation = explain(
-        problem, decision.assign, alternatives=alternatives, near=_NEARBY, decision=decision
+    found = explain(
+        problem, decision.assign, alternatives=alternatives, near=_NEARBY, decision=decision, brief=True
     )
-    return tuple(
-        "" if replica.fixed else reason(explanation, replica, decision.policy)
-        for replica in explanation.replicas
-    )
+    return tuple(reason(found, replica, decision.policy) for replica in found.replicas)
 
 
 def imagined(record: DagRecord) -> list[Replica]:

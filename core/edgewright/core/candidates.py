@@ -13,7 +13,8 @@ def candidates(gate: Gate, most: int) -> BoolArray:
     """(M, N) the nodes of each stage: all that `gate.mask` opens, or about `most` of them.
 
     Three in four are those of least compute time plus time from the users' cell for the stage's share of the
-    traffic; the rest have the most room, so that a whole DAG fits. Nodes of fixed replicas are always there.
+    traffic; the rest have the most room, so that a whole DAG fits. Nodes of fixed replicas are always there, and
+    alone for a stage that has no other.
     """
     problem, evaluator = gate.problem, gate.evaluator
     M, N = len(problem.dag.microservices), gate.mask.shape[1]
@@ -34,16 +35,15 @@ def candidates(gate: Gate, most: int) -> BoolArray:
     )
     chosen = np.zeros_like(open_)
     first = most - most // 4
-    for m in range(M):
+    for m in np.unique(problem.stage[problem.free]):
         cost = np.where(open_[m], compute[m] + near, np.inf)
         chosen[m, np.argsort(cost, kind="stable")[:first]] = True
         by_room = np.where(open_[m], cost / np.maximum(np.minimum(room, 4.0), 0.25), np.inf)
         rest = [n for n in np.argsort(by_room, kind="stable") if not chosen[m, n]]
         chosen[m, rest[: most // 4]] = True
-        fixed = gate.fixed[(problem.stage == m) & (gate.fixed >= 0)]
-        chosen[m, fixed] = True
-        chosen[m] &= open_[m]
-    return chosen
+    settled = gate.fixed >= 0
+    chosen[problem.stage[settled], gate.fixed[settled]] = True
+    return chosen & open_
 
 
 def _compute_times(gate: Gate) -> FloatArray:

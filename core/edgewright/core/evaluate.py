@@ -58,17 +58,26 @@ class Evaluator:
         self.start = stage_starts(problem.stage, len(problem.dag.microservices))
         self.table = scenarios(count, len(self.dag.source))
         self._tables = [scenarios(count, len(use.arrays.source)) for use in self.load.uses]
-        self.base = np.zeros((len(self.load.uses), OUTPUTS))
-        for row, use, table in zip(self.base, self.load.uses, self._tables, strict=True):
-            row[:] = use.predict(self.infra, table, self.load.rho)
         self.rates = np.array([use.arrays.rate for use in self.load.uses])
         self.limits = np.array([use.arrays.limit for use in self.load.uses])
         self.total_rate = max(float(self.dag.rate + self.rates.sum()), 1e-12)
-        self.neighbour_cost = float(self.rates @ _cost(self.base[:, MEAN], self.limits))
         self.idle = np.zeros(len(self.load.rho))
         self.layout = make_layout(self.dag, self.infra, self.start)
         self.request = make_request(len(self.dag.work), len(self.dag.source), len(self.idle), count)
         self._beside: dict[tuple[int, bytes], FloatArray] = {}
+
+    @cached_property
+    def base(self) -> FloatArray:
+        """(D, OUTPUTS) predictions of the world's D placed DAGs without this one."""
+        base = np.zeros((len(self.load.uses), OUTPUTS))
+        for row, use, table in zip(base, self.load.uses, self._tables, strict=True):
+            row[:] = use.predict(self.infra, table, self.load.rho)
+        return base
+
+    @cached_property
+    def neighbour_cost(self) -> float:
+        """Rate x cost of the placed DAGs without this one."""
+        return float(self.rates @ _cost(self.base[:, MEAN], self.limits))
 
     @cached_property
     def price(self) -> FloatArray:

@@ -90,29 +90,33 @@ def explain(
     alternatives: int = 3,
     near: int | None = None,
     decision: Decision | None = None,
+    brief: bool = False,
 ) -> Explanation:
     """Explain one placement (S,) of which every stage has a replica; `decision` saves its evaluation.
 
     Each free replica is compared with every node (or its `near` nearest) that could take it instead: the best
-    `alternatives` of the feasible ones by J, then refused ones by constraint. Raises ValueError for a stage
-    without a replica.
+    `alternatives` of the feasible ones by J, then refused ones by constraint. `brief`: only the free replicas,
+    and no critical path. Raises ValueError for a stage without a replica.
     """
     placed = set(problem.stage[assign != UNPLACED].tolist())
     missing = [m.name for i, m in enumerate(problem.dag.microservices) if i not in placed]
     if missing:
         raise ValueError(f"{problem.dag.name}: {', '.join(missing)} has no replica; explain placed DAGs only")
-    evaluator, quick = full_gate(problem).evaluator, Evaluator(problem)
-    gate = full_gate(problem) if near is None or not alternatives else Gate(quick)
+    gate = full_gate(problem)
+    evaluator = quick = gate.evaluator
+    if alternatives:
+        quick = Evaluator(problem)
+        gate = gate if near is None else Gate(quick)
     objective = float(evaluator.objective(assign)[0]) if decision is None else decision.objective
     prediction = decision.prediction if decision is not None else None
     prediction = prediction or evaluator.evaluate(assign).one()
     parts = job_parts(evaluator, assign)
-    path = critical_path(evaluator, parts)
+    path = () if brief else critical_path(evaluator, parts)
     rows = [_row(evaluator, assign, slot) for slot in range(len(assign))]
     compute, waiting = evaluator.layout.stage_ideal[rows], evaluator.layout.stage_wait[rows]
     nodes, stages = problem.world.substrate.nodes, problem.dag.microservices
     replicas = []
-    for slot in np.flatnonzero(assign != UNPLACED).tolist():
+    for slot in (problem.free if brief else np.flatnonzero(assign != UNPLACED)).tolist():
         stage = int(problem.stage[slot])
         inward = [
             parts.mean(len(stages) + t) for t, target in enumerate(evaluator.dag.target) if target == stage

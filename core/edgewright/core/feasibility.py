@@ -1,10 +1,10 @@
 """The hard check between every proposal and the cluster: fast in batches, complete in words."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from edgewright.core.bounds import required_bounds
+from edgewright.core.bounds import Bound, required_bounds
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.gate import admit
 from edgewright.core.masks import free_capacity, node_mask, requests, spread_keys
@@ -45,13 +45,18 @@ class Gate:
         self.bounds = required_bounds(problem.dag)
         if len(set(problem.stage[self.fixed != UNPLACED].tolist())) == stages:
             self._ease()
-        self.others = [
-            (d, tuple(bound.eased(evaluator.base[d, bound.column]) for bound in bounds))
-            for d, placed in enumerate(problem.world.placed)
-            if (bounds := required_bounds(placed.dag))
-        ]
         self._taken = np.zeros((infra.nodes, len(RESOURCES)))
         self._promised = np.zeros(stations)
+
+    @cached_property
+    def others(self) -> list[tuple[int, tuple[Bound, ...]]]:
+        """The placed DAGs that require bounds, by index, with what they require."""
+        base = self.evaluator.base
+        return [
+            (d, tuple(bound.eased(base[d, bound.column]) for bound in bounds))
+            for d, placed in enumerate(self.problem.world.placed)
+            if (bounds := required_bounds(placed.dag))
+        ]
 
     def _ease(self) -> None:
         evaluator, reserve = self.evaluator, np.zeros(len(self.most))

@@ -53,12 +53,13 @@ class Rules(NamedTuple):
     """(OUTPUTS,) required upper bounds, inf where there is none."""
     bounded: bool
     others: float
-    """Cost of the other DAGs without this one: sum of rate x min(mean / limit, 10)."""
+    """Cost of the other DAGs without this one: sum of rate x min(mean / limit, 10); 0 where only differences
+    of J matter."""
     total_rate: float
 
 
 def make_rules(gate: Gate) -> Rules:
-    """The arrays of `gate` and its evaluator."""
+    """The arrays of `gate` and its evaluator, for differences of J."""
     evaluator = gate.evaluator
     low, high = np.full(OUTPUTS, -np.inf), np.full(OUTPUTS, np.inf)
     for bound in gate.bounds:
@@ -82,7 +83,7 @@ def make_rules(gate: Gate) -> Rules:
         low=low,
         high=high,
         bounded=bool(gate.bounds),
-        others=evaluator.neighbour_cost,
+        others=0.0,
         total_rate=evaluator.total_rate,
     )
 

@@ -39,7 +39,9 @@ class Exact:
         stages = [gate.mask[problem.stage == m].any(axis=0) for m in range(len(problem.dag.microservices))]
         tables = make_tables(gate, np.array(stages), evaluator.table)
         # Prices look ahead of the present load; a bound may only count what the others cost anyway.
-        rules = make_rules(gate)._replace(price=np.zeros_like(evaluator.price))
+        rules = make_rules(gate)._replace(
+            price=np.zeros_like(evaluator.price), others=evaluator.neighbour_cost
+        )
         tree = make_tree(
             rules,
             _sequence(problem, evaluator.dag.order),

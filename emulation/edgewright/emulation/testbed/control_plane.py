@@ -84,7 +84,9 @@ class ControlPlane:
         layout.logs.mkdir(parents=True, exist_ok=True)
         layout.workdir.mkdir(parents=True, exist_ok=True)
         config = layout.workdir / "kwokctl.yaml"
-        config.write_text(yaml.safe_dump_all([self._configuration(heartbeat, extra_args), KWOK_CONFIGURATION]))
+        config.write_text(
+            yaml.safe_dump_all([self._configuration(heartbeat, extra_args), KWOK_CONFIGURATION])
+        )
         # Started through a link of our own, a kwokctl that outlives us is recognised by its path.
         program = layout.workdir / "kwokctl"
         program.unlink(missing_ok=True)
