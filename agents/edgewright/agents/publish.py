@@ -58,6 +58,8 @@ class _Page:
     generation: tuple[str, int] = ("", 0)
     mending: bool = False
     """Whether a loss is being mended that the written status does not tell yet."""
+    untold: bool = False
+    """The same, or it has been mended meanwhile."""
 
 
 class Publisher:
@@ -146,9 +148,11 @@ class Publisher:
         metadata = record.manifest.metadata
         if page.generation != (metadata.uid, metadata.generation):
             page.generation, page.written = (metadata.uid, metadata.generation), None
+            page.untold = False
         facts = self._facts(record, now)
         verdict = judge(facts)
         page.mending = _untold_loss(page.written, verdict)
+        page.untold |= page.mending
         await asyncio.sleep(0)  # all that are due are judged before the first of them is told
         if verdict is None:  # in a second there is something to say
             page.marked = now
@@ -160,7 +164,7 @@ class Publisher:
 
     def _grace(self, record: DagRecord, page: _Page) -> float:
         """Seconds for which what changed may rest, because more is about to follow."""
-        if page.mending and sum(each.mending for each in self._pages.values()) >= MANY:
+        if page.untold and sum(each.mending for each in self._pages.values()) >= MANY:
             return MANY_PATIENCE
         return CONFIRMATION if self._region.awaits_watch(record) else 0.0
 
@@ -200,7 +204,7 @@ class Publisher:
             warning = verdict.status != "True" and verdict.reason is not conditions.Reason.DRY_RUN
             reference = service_dag_reference(record.manifest)
             self._recorder.record(reference, verdict.reason, verdict.message, warning=warning)
-        page.written, page.basis = status, basis
+        page.written, page.basis, page.untold = status, basis, False
 
     def _facts(self, record: DagRecord, now: float) -> Facts:
         assert record.dag is not None

@@ -13,8 +13,8 @@ def candidates(gate: Gate, most: int) -> BoolArray:
     """(M, N) the nodes of each stage: all that `gate.mask` opens, or about `most` of them.
 
     Three in four are those of least compute time plus time from the users' cell for the stage's share of the
-    traffic; the rest have the most room, so that a whole DAG fits. Nodes of fixed replicas are always there, and
-    alone for a stage that has no other.
+    traffic; the rest have the most room, so that a whole DAG fits. Nodes of fixed replicas are always there,
+    and alone for a stage without free slots.
     """
     problem, evaluator = gate.problem, gate.evaluator
     M, N = len(problem.dag.microservices), gate.mask.shape[1]
@@ -43,7 +43,8 @@ def candidates(gate: Gate, most: int) -> BoolArray:
         chosen[m, rest[: most // 4]] = True
     settled = gate.fixed >= 0
     chosen[problem.stage[settled], gate.fixed[settled]] = True
-    return chosen & open_
+    both: BoolArray = chosen & open_
+    return both
 
 
 def _compute_times(gate: Gate) -> FloatArray:

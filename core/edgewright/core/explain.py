@@ -95,8 +95,8 @@ def explain(
     """Explain one placement (S,) of which every stage has a replica; `decision` saves its evaluation.
 
     Each free replica is compared with every node (or its `near` nearest) that could take it instead: the best
-    `alternatives` of the feasible ones by J, then refused ones by constraint. `brief`: only the free replicas,
-    and no critical path. Raises ValueError for a stage without a replica.
+    `alternatives` of the feasible ones by J, then refused ones by constraint. `brief`: only the free
+    replicas, and no critical path. Raises ValueError for a stage without a replica.
     """
     placed = set(problem.stage[assign != UNPLACED].tolist())
     missing = [m.name for i, m in enumerate(problem.dag.microservices) if i not in placed]

@@ -111,3 +111,22 @@ async def test_a_loss_of_many_that_is_mended_in_time_is_never_called_one(desk: D
     await desk.lets(here, 2 * MANY_PATIENCE)
     assert {status for _, status, _ in desk.written} == {"True"}
     assert len(desk.written) == 2 * MANY
+
+
+async def test_what_is_mended_first_waits_for_the_others(desk: Desk) -> None:
+    here = publisher(desk)
+    place(desk, MANY + 1)
+    await desk.lets(here, 3.0)
+    desk.written.clear()
+    for number in range(MANY + 1):
+        lose(desk, number)
+    await desk.lets(here, 1.0)
+    desk.region.pod_changed(None, pod("a-0new", "n2", dag_name="d0", **BOUND), desk.now)
+    await desk.lets(here, 2.0)
+    assert desk.written == []
+    desk.region.pod_changed(None, pod("a-1new", "n2", dag_name="d1", **BOUND), desk.now)
+    await desk.lets(here, 2.0)
+    assert sorted(desk.written)[:2] == [
+        ("d0", "True", "PlacedByHeuristic"),
+        ("d1", "True", "PlacedByHeuristic"),
+    ]

@@ -50,7 +50,7 @@ ARGUMENTS = (
     "kube-controller-manager=concurrent-replicaset-syncs=20",
 )
 """What every testbed gives its components, as `component=key=value`."""
-KWOK_CONFIGURATION = {
+KWOK_CONFIGURATION: dict[str, Any] = {
     "kind": "KwokConfiguration",
     "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
     "options": {"nodeLeaseParallelism": 64, "nodePlayStageParallelism": 16, "podPlayStageParallelism": 16},
