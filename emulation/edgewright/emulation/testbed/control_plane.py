@@ -47,7 +47,7 @@ ARGUMENTS = (
     # Why these three: docs/decisions/0009.
     f"{ETCD}=unsafe-no-fsync=true",
     f"{KWOK}=v=WARN",
-    "kube-controller-manager=concurrent-replicaset-syncs=20",
+    "kube-controller-manager=concurrent-replicaset-syncs=50",
 )
 """What every testbed gives its components, as `component=key=value`."""
 KWOK_CONFIGURATION: dict[str, Any] = {
