@@ -17,6 +17,8 @@ much more time as the best of these are late, up to this factor; half of it is l
 _HISTORY = 8
 _NEVER = -1
 _MISSED = 2.0
+_LONG_DEAD = 2.0 * LARGEST_STRETCH * _MISSED
+"""Intervals of silence after which a node was dead, not late."""
 _JITTER_FLOOR = (0.5, 0.05)
 _BREAK_INTERVALS = 1.5
 _FLAP_MEMORY = 600.0
@@ -110,6 +112,7 @@ class Detector:
             return False
         rhythm.token = token
         if rhythm.breaks == self._breaks and at > rhythm.renewed:
+            self._warn(rhythm.age(at) / (rhythm.interval or self._typical))
             self._learn(rhythm, at - rhythm.renewed)
         rhythm.base, rhythm.start, rhythm.renewed = 0.0, at, at
         rhythm.breaks = self._breaks
@@ -172,13 +175,21 @@ class Detector:
         rhythm = self._leases.get(node)
         return None if rhythm is None else rhythm.token
 
+    def _warn(self, late: float) -> None:
+        """A living node was `late` intervals late: nobody may be taken for dead for as little.
+
+        So one wrong verdict, whose evictions keep the API server busy, does not bring about the next.
+        """
+        if _MISSED < late < _LONG_DEAD:
+            self._stretch = max(self._stretch, min(LARGEST_STRETCH, late / _MISSED))
+
     def _congestion(self) -> float:
         """How many intervals old the Leases are that all but CONGESTED_SHARE of the fleet surpass in youth.
 
         1 at least, LARGEST_STRETCH at most; Leases of nodes that are long dead do not count.
         """
         ages = [r.age(self._proven) / (r.interval or self._typical) for r in self._leases.values()]
-        alive = sorted(age for age in ages if age < 2.0 * LARGEST_STRETCH * _MISSED)
+        alive = sorted(age for age in ages if age < _LONG_DEAD)
         if not alive:
             return 1.0
         return min(LARGEST_STRETCH, max(1.0, alive[int((1.0 - CONGESTED_SHARE) * (len(alive) - 1))]))

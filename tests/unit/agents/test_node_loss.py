@@ -122,6 +122,27 @@ def test_a_machine_that_starves_after_a_loss_evicts_only_the_dead(seed: int, sha
     assert set(fleet.accused) == set(fleet.cut)
 
 
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_a_wrong_verdict_is_a_lesson(seed: int) -> None:
+    """One renewal in ten comes 3.5 intervals late, too few at once to look like congestion."""
+    at = 15.0
+    fleet = Fleet(40, 1.0, seed)
+    clock = {"now": 0.0}
+
+    def limping(rng: random.Random, interval: float) -> float:
+        late = clock["now"] > at and rng.random() < 0.1
+        return interval * (3.5 if late else rng.uniform(1.0, 1.04))
+
+    def away(now: float) -> bool:
+        clock["now"] = now
+        return False
+
+    fleet.delay, fleet.away = limping, away
+    fleet.run(at + 40.0)
+    assert len(fleet.accused) <= 0.65 * fleet.nodes  # without the lesson it is nine in ten
+
+
 @given(seed=st.integers(0, 10_000), skew=st.floats(0, 60))
 @settings(max_examples=15, deadline=None)
 def test_clock_skew_evicts_nobody(seed: int, skew: float) -> None:

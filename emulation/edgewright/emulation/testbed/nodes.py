@@ -17,8 +17,8 @@ from edgewright.kube.conditions import now
 CUT_HOLDER = "edgewright-testbed-cut"
 """Holder of the Lease of a node that is cut: KWOK leaves a node alone whose Lease is another's."""
 CUT_SECONDS = 30 * 24 * 3600
-OVERLOOKED, FINISHING = 5.0, 15.0
-"""Seconds after which `heal` touches terminating pods that are still there, and for which it waits."""
+OVERLOOKED, FINISHING = 3.0, 15.0
+"""Seconds after which `heal` touches pods that KWOK has left as they were, and for which it waits."""
 KWOK_SELECTOR = {KWOK_ANNOTATION: "fake"}
 
 
@@ -81,7 +81,7 @@ async def heal(api: Api, targets: Iterable[str]) -> None:
     """Give cut nodes back to KWOK, which renews their Leases within a quarter of their duration.
 
     Returns when they are Ready, and their surviving pods too: KWOK, unlike a kubelet, leaves them unready.
-    Pods that were told to go meanwhile go now. A node that was not cut is left alone. Raises TestbedError if
+    Pods that came or were told to go meanwhile do so now. A node that was not cut is left alone. Raises TestbedError if
     a node does not exist.
     """
     targets = list(targets)
@@ -93,18 +93,20 @@ async def heal(api: Api, targets: Iterable[str]) -> None:
     for name in healed:
         for pod in await api.items(paths.pods(), fieldSelector=f"spec.nodeName={name}"):
             await _report_ready(api, pod)
-    await _finish_off(api, healed)
+    await _catch_up(api, healed)
 
 
-async def _finish_off(api: Api, healed: set[str]) -> None:
-    """Wait for terminating pods to go; on about one healed node in a hundred KWOK 0.8.0 overlooks them.
+async def _catch_up(api: Api, healed: set[str]) -> None:
+    """Wait until pending pods run and terminating ones are gone.
 
-    Pods that stay for longer than FINISHING seconds have a reason of their own, such as a finalizer.
+    On about one healed node in a hundred KWOK 0.8.0 overlooks them: it lists the node's pods before its own
+    watch has told it that the node's Lease is its again. Pods that stay as they are for longer than FINISHING
+    seconds have a reason of their own, such as a finalizer.
     """
     began = time.monotonic()
     while (waited := time.monotonic() - began) < FINISHING:
         listed = await api.items(paths.pods())
-        left = [p for p in listed if p["spec"].get("nodeName") in healed and _terminating(p)]
+        left = [p for p in listed if p["spec"].get("nodeName") in healed and _behind(p)]
         if not left:
             return
         if waited > OVERLOOKED:
@@ -117,6 +119,10 @@ async def _touch(api: Api, pod: Mapping[str, Any]) -> None:
     with suppress(ApiError):
         change = {"metadata": {"annotations": {"edgewright.dev/touched": now()}}}
         await api.patch(paths.pods(pod["metadata"]["namespace"], pod["metadata"]["name"]), change)
+
+
+def _behind(pod: Mapping[str, Any]) -> bool:
+    return _terminating(pod) or pod["status"].get("phase") == "Pending"
 
 
 def _terminating(pod: Mapping[str, Any]) -> bool:
