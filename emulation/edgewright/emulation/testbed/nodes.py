@@ -81,8 +81,8 @@ async def heal(api: Api, targets: Iterable[str]) -> None:
     """Give cut nodes back to KWOK, which renews their Leases within a quarter of their duration.
 
     Returns when they are Ready, and their surviving pods too: KWOK, unlike a kubelet, leaves them unready.
-    Pods that came or were told to go meanwhile do so now. A node that was not cut is left alone. Raises TestbedError if
-    a node does not exist.
+    Pods that came or were told to go meanwhile do so now. A node that was not cut is left alone. Raises
+    TestbedError if a node does not exist.
     """
     targets = list(targets)
     await _known(api, targets)
