@@ -187,6 +187,7 @@ class Api:
         content_type: str = "application/json",
         timeout: float | None = None,  # noqa: ASYNC109 - handed to aiohttp
         idempotent: bool | None = None,
+        accept: str = "application/json",
     ) -> bytes:
         """Send one request and return the answer's body.
 
@@ -200,7 +201,13 @@ class Api:
             try:
                 async with self._slots:
                     return await self._once(
-                        method, path, params, body, content_type=content_type, timeout=timeout
+                        method,
+                        path,
+                        params,
+                        body,
+                        content_type=content_type,
+                        timeout=timeout,
+                        accept=accept,
                     )
             except ApiError as error:
                 if error.status == 401 and not last and await self._reload():
@@ -224,6 +231,7 @@ class Api:
         *,
         content_type: str,
         timeout: float | None,  # noqa: ASYNC109
+        accept: str,
     ) -> bytes:
         import aiohttp  # noqa: PLC0415
 
@@ -231,6 +239,7 @@ class Api:
         limit = aiohttp.ClientTimeout(total=timeout or self._timeout, sock_connect=5.0)
         with _connection_errors(f"{method} {path}"):
             headers = await self._headers()
+            headers["Accept"] = accept
             if body is not None:
                 headers["Content-Type"] = content_type
             async with self._session.request(

@@ -168,9 +168,11 @@ class Operator:
                 log.warning("resync: %s", error)
 
     async def _listen(self, restart: Callable[[], None]) -> None:
-        """Restart a deaf watch: what we know from lists and from our own writes, it must have told too."""
+        """Restart a deaf watch: what the API server has and what we wrote, it must have told too."""
         while True:
             known = self.world.newest
+            with contextlib.suppress(ApiError):  # then the next round will tell
+                known = max(known, await self.world.newest_on_server())
             await asyncio.sleep(_HEARING)
             if self._heard < known:
                 log.error("the watch of our kinds has missed a ServiceDAG for %.0f s", _HEARING)

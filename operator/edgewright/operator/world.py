@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from edgewright.kube import paths
@@ -40,6 +41,16 @@ class _Topology(Resource, frozen=True):
     """An EdgeTopology without its links."""
 
     spec: _OriginSpec = _OriginSpec()
+
+
+class _Listed(Fields, frozen=True):
+    """Objects of which only the metadata was asked for."""
+
+    items: tuple[Resource, ...] = ()
+
+
+_ONLY_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_listed = msgspec.json.Decoder(_Listed)
 
 
 class World:
@@ -101,6 +112,14 @@ class World:
     def newest(self) -> int:
         """The newest resource version of a ServiceDAG that is known, from wherever; 0 if there is none."""
         return max(map(version, self.dags.values()), default=0)
+
+    async def newest_on_server(self) -> int:
+        """The same as the API server's cache has it, from the objects' metadata alone. Raises ApiError."""
+        listed = await self._api.raw(
+            "GET", paths.service_dags(), params={"resourceVersion": "0"}, accept=_ONLY_METADATA
+        )
+        versions = [item.metadata.resource_version for item in _listed.decode(listed).items]
+        return max((int(text) for text in versions if text.isdigit()), default=0)
 
     @property
     def origin(self) -> Origin | None:
