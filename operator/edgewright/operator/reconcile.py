@@ -38,6 +38,8 @@ CONFLICT_INTERVAL = 15.0
 """Seconds until a name that someone else has is tried again."""
 ANCESTOR_INTERVAL = 1.0
 """Seconds until the garbage collector is expected to have removed an earlier incarnation's object."""
+REMOVAL_INTERVAL = 2.0
+"""Seconds until removals that wait for the rest of the spec are looked at again."""
 UNSOUND_COST = -100
 """Deletion cost of a replica on a node that is not Ready or not schedulable."""
 
@@ -62,7 +64,7 @@ def reconcile(observed: Observed, desired: Desired, now: Now) -> list[Action]:
     found = assess(observed, desired, compiled, now)
     actions += _status(found, observed, dag, now)
     if not dag.spec.placement_policy.dry_run:
-        actions += _revisit(compiled, observed, now)
+        actions += _revisit(dag, compiled, observed, now)
     return actions
 
 
@@ -123,13 +125,8 @@ def differs(
 
 def removals(dag: Dag, compiled: Sequence[Compiled], observed: Observed) -> list[Write]:
     """Deletions of what the spec no longer names, once the rest holds or where nothing Ready is lost."""
-    wanted = {item.key for item in compiled}
     stays = {item.microservice for item in compiled}
-    stale = [
-        (key, item)
-        for key, item in observed.objects.items()
-        if key not in wanted and owned(item, dag) and item.metadata.deletion_timestamp is None
-    ]
+    stale = _stale(dag, compiled, observed)
     if not stale:
         return []
     rest_holds = holds(dag, compiled, observed)
@@ -142,6 +139,16 @@ def removals(dag: Dag, compiled: Sequence[Compiled], observed: Observed) -> list
         Delete(key[0], key[1], item.metadata.uid)
         for key, item in sorted(stale, key=lambda entry: (KINDS.index(entry[0][0]), entry[0][1]))
         if rest_holds or microservice_of(item) not in serving | stays
+    ]
+
+
+def _stale(dag: Dag, compiled: Sequence[Compiled], observed: Observed) -> list[tuple[ObjectKey, Manifest]]:
+    """The ServiceDAG's objects that its spec does not ask for (any more)."""
+    wanted = {item.key for item in compiled}
+    return [
+        (key, item)
+        for key, item in observed.objects.items()
+        if key not in wanted and owned(item, dag) and item.metadata.deletion_timestamp is None
     ]
 
 
@@ -181,13 +188,15 @@ def _status(found: Assessment, observed: Observed, dag: Dag, now: Now) -> list[A
     return [WriteStatus(found.status), *announcements(dag.conditions, found.status["conditions"])]
 
 
-def _revisit(compiled: Sequence[Compiled], observed: Observed, now: Now) -> list[Action]:
-    """When the names that others have are tried again."""
+def _revisit(dag: Dag, compiled: Sequence[Compiled], observed: Observed, now: Now) -> list[Action]:
+    """When to look again though no event may come: for names that others have, and removals that wait."""
     waits = [
         _interval(stranger.rank) - (now.monotonic - stranger.seen)
         for item in compiled
         if (stranger := observed.strangers.get(item.key)) is not None and item.key not in observed.objects
     ]
+    if compiled and _stale(dag, compiled, observed):
+        waits.append(REMOVAL_INTERVAL)  # the last write may be what they waited for
     return [Requeue(max(0.05, min(waits)))] if waits else []
 
 
