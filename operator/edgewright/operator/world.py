@@ -46,7 +46,7 @@ class _Topology(Resource, frozen=True):
 class _Listed(Fields, frozen=True):
     """Objects of which only the metadata was asked for."""
 
-    items: tuple[Resource, ...] = ()
+    items: tuple[Resource, ...] | None = None
 
 
 _ONLY_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -118,7 +118,7 @@ class World:
         listed = await self._api.raw(
             "GET", paths.service_dags(), params={"resourceVersion": "0"}, accept=_ONLY_METADATA
         )
-        versions = [item.metadata.resource_version for item in _listed.decode(listed).items]
+        versions = [item.metadata.resource_version for item in _listed.decode(listed).items or ()]
         return max((int(text) for text in versions if text.isdigit()), default=0)
 
     @property
