@@ -118,8 +118,8 @@ class World:
         listed = await self._api.raw(
             "GET", paths.service_dags(), params={"resourceVersion": "0"}, accept=_ONLY_METADATA
         )
-        versions = [item.metadata.resource_version for item in _listed.decode(listed).items or ()]
-        return max((int(text) for text in versions if text.isdigit()), default=0)
+        found = _listed.decode(listed).items or ()
+        return max((_number(item.metadata.resource_version) for item in found), default=0)
 
     @property
     def origin(self) -> Origin | None:
@@ -300,8 +300,11 @@ def _key(body: Mapping[str, Any]) -> Key:
 
 def version(body: Mapping[str, Any]) -> int:
     """The resource version of an object as a number, to be compared within its kind."""
-    text = str(body["metadata"].get("resourceVersion") or "")
-    return int(text) if text.isdigit() else 0
+    return _number(str(body["metadata"].get("resourceVersion") or ""))
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdigit() else 0
 
 
 def _relevant(body: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -8,6 +8,8 @@ import pytest
 
 from edgewright.kube import names, paths
 from edgewright.kube.api import ApiError
+from edgewright.operator.queue import KeyedQueue
+from edgewright.operator.world import World, version
 
 Make = Callable[..., dict[str, Any]]
 Until = Callable[..., Awaitable[Any]]
@@ -30,6 +32,18 @@ async def test_it_becomes_ready_with_everything_that_it_needs(region: Any, agent
     found = {(item["kind"], item["metadata"]["name"]) for item in await region.objects("shop")}
     kinds = ("Deployment", "Service", "PodDisruptionBudget")
     assert found == {(kind, f"shop-{name}") for kind in kinds for name in ("web", "cart")}
+
+
+async def test_the_api_server_tells_how_new_its_newest_service_dag_is(
+    region: Any, make: Make, wait_until: Until
+) -> None:
+    world = World(region.api, KeyedQueue(base=1, cap=1))
+    made = await region.apply(make("newest", "a"))
+
+    async def told() -> bool:
+        return await world.newest_on_server() >= version(made)
+
+    await wait_until("the version in the API server's cache", told, 10)
 
 
 async def test_deleting_it_leaves_nothing(region: Any, agent: Any, make: Make, wait_until: Until) -> None:

@@ -41,7 +41,7 @@ async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Proc
     accounts = {region: (region, names.AGENT_ACCOUNT) for region in regions}
     for region in regions:
         there = partial(_exists, api, paths.serviceaccounts(region, names.AGENT_ACCOUNT))
-        await wait_for(layout, OPERATOR, f"ServiceAccount {region}/{names.AGENT_ACCOUNT}", there)
+        await wait_for(layout, f"ServiceAccount {region}/{names.AGENT_ACCOUNT}", there, needs=(OPERATOR,))
     await write_kubeconfig(api, layout, kubeconfig, accounts)
     return _run(layout, AGENTS, ["agent", "--all", "--kubeconfig", str(kubeconfig)])
 
@@ -49,10 +49,11 @@ async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Proc
 async def wait_until_ready(api: Api, layout: Layout, regions: Sequence[str]) -> None:
     """Wait until the operator leads and finds every region's agent at work; TestbedError if it does not."""
     led = partial(_held, api, names.OPERATOR_NAMESPACE, names.LEASE_OPERATOR)
-    await wait_for(layout, OPERATOR, "the operator's Lease", led)
+    await wait_for(layout, "the operator's Lease", led, needs=(OPERATOR,))
     for region in regions:
         ready = partial(_region_ready, api, region)
-        await wait_for(layout, AGENTS, f"EdgeController {region}/{region} to be Ready", ready)
+        what = f"EdgeController {region}/{region} to be Ready"
+        await wait_for(layout, what, ready, needs=(OPERATOR, AGENTS))
 
 
 async def write_kubeconfig(
@@ -101,15 +102,21 @@ def _run(layout: Layout, name: str, arguments: Sequence[str]) -> Process:
     return processes.spawn(name, command, log=layout.logs / f"{name}.log", pids=layout.pids, env=environment)
 
 
-async def wait_for(layout: Layout, process: str, what: str, done: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that `process` must bring about; TestbedError with its log's end if it does not."""
-    log = layout.logs / f"{process}.log"
+async def wait_for(
+    layout: Layout, what: str, done: Callable[[], Awaitable[bool]], *, needs: Sequence[str]
+) -> None:
+    """Wait for something that `needs`, processes, bring about; TestbedError with a log's end if they do not.
+
+    The log is that of the process that ended; if time ran out, of the last named.
+    """
     deadline = time.monotonic() + START_SECONDS
     while not await done():
-        ended = not any(p.alive for p in processes.recorded(layout.pids) if p.name == process)
+        alive = {process.name for process in processes.recorded(layout.pids) if process.alive}
+        ended = [name for name in needs if name not in alive]
         if ended or time.monotonic() > deadline:
-            why = "it ended" if ended else f"{START_SECONDS:.0f} s passed"
-            raise TestbedError(f"waited for {what} from the {process}, but {why}:\n{tail(log)}")
+            why = f"the {ended[0]} ended" if ended else f"{START_SECONDS:.0f} s passed"
+            log = layout.logs / f"{[*needs, *ended][-1]}.log"
+            raise TestbedError(f"waited for {what}, but {why}:\n{tail(log)}")
         await asyncio.sleep(0.1)
 
 
