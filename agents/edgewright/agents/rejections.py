@@ -60,7 +60,8 @@ class Rejections:
         self._closed: dict[tuple[str, Shape], _Closed] = {}
         self._counts: dict[str, int] = {}
         self._heirs: dict[Owner, list[int]] = {}
-        self._stopped: dict[str, float] = {}
+        self._stopped: dict[str, tuple[str, float]] = {}
+        """UID to (DAG, when the replica gets another chance)."""
         self._ready: dict[str, float] = {}
 
     def note(self, uid: str, owner: Owner, request: tuple[float, ...], node: str, now: float) -> int:
@@ -96,16 +97,15 @@ class Rejections:
                 heirs.sort()
                 self._counts[replica.uid] = heirs.pop()
                 if self._counts[replica.uid] >= LIMIT:
-                    self._stopped[replica.uid] = now + RETRY
+                    self._stopped[replica.uid] = owner[0], now + RETRY
         if not heirs:
             del self._heirs[owner]
 
     def stopped(self, uid: str, now: float) -> bool:
         """Whether the pod's replica was refused too often to be placed now."""
-        until = self._stopped.get(uid)
-        if until is None:
+        if uid not in self._stopped:
             return False
-        if until > now:
+        if self._stopped[uid][1] > now:
             return True
         del self._stopped[uid]
         self._counts.pop(uid, None)
@@ -128,12 +128,12 @@ class Rejections:
 
     def reset(self, dag: str) -> None:
         """The DAG's spec changed: its replicas are new ones."""
-        self._stopped.clear()
+        self._stopped = {uid: entry for uid, entry in self._stopped.items() if entry[0] != dag}
         self._closed = {key: value for key, value in self._closed.items() if key[1][0] != dag}
         self._heirs = {owner: counts for owner, counts in self._heirs.items() if owner[0] != dag}
 
     def next_opening(self, now: float) -> float | None:
         """When the next closed node or stopped replica gets another chance."""
         times = [closed.until for closed in self._closed.values() if closed.until > now]
-        times += [until for until in self._stopped.values() if until > now]
+        times += [until for _, until in self._stopped.values() if until > now]
         return min(times, default=None)

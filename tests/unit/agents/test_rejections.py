@@ -67,6 +67,19 @@ def test_a_new_spec_starts_afresh() -> None:
     assert rejections.next_opening(0.0) is None
 
 
+def test_a_changed_service_dag_frees_its_own_replicas_and_no_others() -> None:
+    rejections, other = Rejections(), ("n/other", OWNER[1])
+    for owner in (OWNER, other):
+        for refusal in range(LIMIT):
+            rejections.note(f"{owner}{refusal}", owner, REQUEST, "node", 0.0)
+            rejections.inherit(owner, [pod(f"{owner}{refusal + 1}", refusal)], 0.0)
+    mine, theirs = f"{OWNER}{LIMIT}", f"{other}{LIMIT}"
+    assert rejections.stopped(mine, 1.0)
+    rejections.reset("n/d")
+    assert not rejections.stopped(mine, 1.0)
+    assert rejections.stopped(theirs, 1.0)
+
+
 def test_a_minute_of_readiness_forgives_the_replica_but_a_moment_does_not() -> None:
     for ran, count in ((5.0, 2), (90.0, 1)):
         rejections = Rejections()
