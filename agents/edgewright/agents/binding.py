@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -101,9 +101,14 @@ async def rehearse(api: Api, targets: Sequence[Target]) -> tuple[Result, ...]:
     return tuple(await asyncio.gather(*(_rehearse_one(api, target) for target in targets)))
 
 
-async def bind(api: Api, targets: Sequence[Target], patience: float = _PATIENCE) -> tuple[Result, ...]:
-    """Bind every pod, concurrently; each outcome is certain, or UNKNOWN after `patience` silent seconds."""
-    return tuple(await asyncio.gather(*(_bind_one(api, target, patience) for target in targets)))
+async def bind(
+    api: Api, targets: Sequence[Target], leading: Callable[[], bool], patience: float = _PATIENCE
+) -> tuple[Result, ...]:
+    """Bind every pod, concurrently; each outcome is certain, or UNKNOWN after `patience` silent seconds.
+
+    `leading` is asked before every write: who no longer leads has not bound.
+    """
+    return tuple(await asyncio.gather(*(_bind_one(api, target, leading, patience) for target in targets)))
 
 
 async def _rehearse_one(api: Api, target: Target) -> Result:
@@ -119,10 +124,12 @@ async def _rehearse_one(api: Api, target: Target) -> Result:
     raise AssertionError("unreachable: the last attempt returns")
 
 
-async def _bind_one(api: Api, target: Target, patience: float) -> Result:
+async def _bind_one(api: Api, target: Target, leading: Callable[[], bool], patience: float) -> Result:
     deadline = time.monotonic() + patience
     pause = 0.1
     while True:
+        if not leading():
+            return Result(target, Outcome.FAILED, message="the agent lost its Lease before it was bound")
         try:
             await _post(api, target)
         except ApiError as error:

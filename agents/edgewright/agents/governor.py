@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from edgewright.agents import footprint
 from edgewright.agents.eviction import Evictions
+from edgewright.agents.figures import Figures
 from edgewright.agents.heartbeats import Heartbeats
+from edgewright.agents.pace import Pace
 from edgewright.agents.placing import Placer
 from edgewright.agents.publish import Publisher
 from edgewright.agents.records import Rejected
@@ -21,12 +23,11 @@ from edgewright.kube import paths
 from edgewright.kube.api import Api
 from edgewright.kube.errors import ApiError
 from edgewright.kube.events import EventRecorder
-from edgewright.kube.names import API_VERSION, MANAGER_AGENT
 
 COALESCE = 0.005
 """Seconds to wait after an event for those that come with it, so that turns are taken in order."""
 _FREED_PAUSE = 0.2
-_PACE_INTERVAL = 15.0
+_TRIM_INTERVAL = 15.0
 _log = logging.getLogger(__name__)
 _clock = time.monotonic
 
@@ -43,7 +44,10 @@ class Governor:
         heartbeats: Heartbeats,
         thinking: Thinking,
         identity: str,
+        leading: Callable[[], bool],
+        ended: str = "",
     ) -> None:
+        """`leading`: whether the Lease is still ours; `ended`: what ended the term before this one."""
         self.region = Region(key, _clock())
         self.evictions = Evictions(api, self.region, heartbeats, self._nodes_changed)
         self._api = api
@@ -52,7 +56,21 @@ class Governor:
         self._turns = Turns()
         self._wake = asyncio.Event()
         self._recorder = EventRecorder(api, "edgewright-agent", identity)
-        self._placer = Placer(api, self.region, self._turns, thinking, _clock, self._changed)
+        pace = Pace(_clock)
+        self._figures = Figures(api, self.region, pace)
+        if ended:
+            self._figures.note_error(ended)
+        self._placer = Placer(
+            api,
+            self.region,
+            self._turns,
+            thinking,
+            _clock,
+            self._changed,
+            pace=pace,
+            failed=self._figures.note_error,
+            leading=leading,
+        )
         self._publisher = Publisher(
             api,
             self.region,
@@ -83,7 +101,8 @@ class Governor:
                 tasks.create_task(self._decide(), name="decide")
                 tasks.create_task(self._publisher.run(), name="publish")
                 tasks.create_task(self._recorder.run(), name="events")
-                tasks.create_task(self._report_pace(), name="pace")
+                tasks.create_task(self._figures.run(self._watches.status), name="figures")
+                tasks.create_task(self._trim(), name="trim")
                 tasks.create_task(self._watches.watch_over(), name="watch over")
 
     def proof(self, now: float) -> None:
@@ -111,6 +130,7 @@ class Governor:
                     await self._placer.decide(key)
                 except Exception as error:  # one DAG's defect must not stop the others
                     _log.exception("ServiceDAG %s/%s: the decision failed", *key)
+                    self._figures.note_error(f"ServiceDAG {'/'.join(key)}: the decision failed: {error!r}")
                     self._placer.broke(key, error)
                 await asyncio.sleep(0)
                 self._look()
@@ -163,35 +183,12 @@ class Governor:
         except ApiError as error:
             _log.warning("refused pod %s/%s was not deleted: %s", namespace, name, error)
 
-    async def _report_pace(self) -> None:
-        """Write algorithm and decision times to the EdgeController's status when they change."""
-        namespace, name = self.region.key
-        written: dict[str, object] = {}
+    async def _trim(self) -> None:
+        """Give memory back now and then, when there is nothing else to do."""
         while True:
-            rate, p99 = self._thinking.pace()
-            status: dict[str, object] = {"algorithm": self._algorithm(), "decisionsPerSecond": round(rate, 2)}
-            if p99 is not None:
-                status["p99DecisionMs"] = float(f"{1000 * p99:.3g}")
-            if status != written:
-                body = {
-                    "apiVersion": API_VERSION,
-                    "kind": "EdgeController",
-                    "metadata": {"namespace": namespace, "name": name},
-                    "status": status,
-                }
-                try:
-                    path = paths.edge_controllers(namespace, name, "status")
-                    await self._api.apply(path, body, manager=MANAGER_AGENT)
-                    written = status
-                except ApiError as error:
-                    _log.warning("status of EdgeController %s/%s: %s", namespace, name, error)
-            await asyncio.sleep(_PACE_INTERVAL)
+            await asyncio.sleep(_TRIM_INTERVAL)
             if not self._busy():
                 footprint.trim()
-
-    def _algorithm(self) -> str:
-        algorithm = self.region.terrain.grant.algorithm
-        return "heuristic" if algorithm == "auto" else algorithm
 
     def _busy(self) -> bool:
         return self._placer.busy or self._turns.delay(_clock()) == 0.0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_node, rehearse
 from edgewright.agents.choice import ALTERNATIVES, COMPARED, Choice, NoNodes, imagined, reasons_of
 from edgewright.agents.groups import Plan, Replica, plan_groups
+from edgewright.agents.pace import Pace
 from edgewright.agents.questions import question
 from edgewright.agents.records import DagRecord
 from edgewright.agents.region import Region
@@ -39,7 +40,12 @@ class Placer:
         thinking: Thinking,
         clock: Callable[[], float],
         changed: Callable[[Key], None],
+        *,
+        pace: Pace,
+        failed: Callable[[str], None],
+        leading: Callable[[], bool],
     ) -> None:
+        """`failed` hears of bindings that went wrong; nothing is bound unless `leading` is true."""
         self.standings: dict[Key, Standing] = {}
         self._api = api
         self._region = region
@@ -47,6 +53,7 @@ class Placer:
         self._thinking = thinking
         self._clock = clock
         self._changed = changed
+        self._pace, self._failed, self._leading = pace, failed, leading
         self._bindings: set[asyncio.Task[None]] = set()
         self._decided = float("-inf")
         self._accepted: dict[str, float] = {}
@@ -179,7 +186,9 @@ class Placer:
     ) -> Choice:
         from edgewright.core.feasibility import check  # noqa: PLC0415 - compiled code loads slowly
 
+        started = self._clock()
         decision = self._thinking.place(problem, algorithm, budget)
+        self._pace.note(self._clock() - started)
         if decision.violations:
             return Choice(problem, slots, decision, decision.violations)
         violations = tuple(check(problem, decision.assign))
@@ -235,7 +244,7 @@ class Placer:
         try:
             if len(targets) > 1:
                 wanted = await self._rehearse(key, targets, whole=whole)
-            self._note(key, await bind(self._api, wanted))
+            self._note(key, await bind(self._api, wanted, self._leading))
         except asyncio.CancelledError:
             for target in wanted:
                 self._region.unreserve(target.uid)
@@ -276,6 +285,7 @@ class Placer:
                 self._region.close_for(target.uid, target.node, now)
             if result.outcome in {Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN}:
                 self.standing(key).binding_failed(f"{target.name} on {target.node}: {result.message}")
+                self._failed(f"Pod {target.namespace}/{target.name} on {target.node}: {result.message}")
                 self._turns.failed(key, now, most=1.0)
 
     async def _take_back(self, record: DagRecord) -> None:

@@ -21,7 +21,7 @@ from edgewright.agents.watching import SharedWatches
 from edgewright.kube import paths
 from edgewright.kube.api import Api, ApiError
 from edgewright.kube.lease import LeaderLease
-from edgewright.kube.names import LEASE_AGENT
+from edgewright.kube.names import LEASE_AGENT, LEASE_AGENT_SECONDS
 
 _PAUSE = 1.0
 """Seconds between two tries for the same region."""
@@ -36,7 +36,7 @@ class Settings:
     """Path of a kubeconfig; none: KUBECONFIG, then the pod's own account."""
     regions: tuple[tuple[str | None, str], ...] = ((None, "default"),)
     """Context (None: the current one) and namespace of each EdgeController."""
-    lease_seconds: int = 15
+    lease_seconds: int = LEASE_AGENT_SECONDS
     """How long a Lease lasts after its holder vanished."""
     connections: int = 48
     """Concurrent requests of all regions together; a connection takes about a quarter of a megabyte."""
@@ -100,31 +100,25 @@ class Process:
 
     async def _region(self, api: Api, namespace: str) -> None:
         """One region, again and again: a lost Lease or a defect ends a term, not the process."""
+        ended = ""
         while True:
             try:
                 key = await self._controller(api, namespace)
                 async with self._lease(api, key[0]) as lease:
-                    await self._term(api, key, lease)
-            except Exception:  # the other regions of this process go on
+                    await self._term(api, key, lease, ended)
+            except Exception as error:  # the other regions of this process go on
                 _log.exception("namespace %s: the term ended", namespace)
+                ended = f"A term of the agent ended: {_first(error)!r}"
             else:
                 _log.warning("EdgeController %s/%s: the Lease was lost; standing by", *key)
+                ended = "The Lease was lost: it could not be renewed in time."
             await asyncio.sleep(_PAUSE)
 
     def _lease(self, api: Api, namespace: str) -> LeaderLease:
-        seconds = self._settings.lease_seconds
-        return LeaderLease(
-            api,
-            namespace,
-            LEASE_AGENT,
-            self._identity,
-            duration=seconds,
-            deadline=seconds * 2 / 3,
-            retry=seconds / 7.5,
-        )
+        return LeaderLease(api, namespace, LEASE_AGENT, self._identity, duration=self._settings.lease_seconds)
 
-    async def _term(self, api: Api, key: tuple[str, str], lease: LeaderLease) -> None:
-        """Govern until the Lease is lost."""
+    async def _term(self, api: Api, key: tuple[str, str], lease: LeaderLease, ended: str) -> None:
+        """Govern until the Lease is lost; `ended` is what ended the term before."""
         await self._share()
         governor = Governor(
             api,
@@ -133,6 +127,8 @@ class Process:
             heartbeats=self._heartbeats,
             thinking=self._thinking,
             identity=self._identity,
+            leading=lambda: lease.is_leader,
+            ended=ended,
         )
         self._governors.add(governor)
         governing = asyncio.create_task(governor.run(), name=f"govern {key}")
@@ -185,6 +181,13 @@ class Process:
                 governor.proof(now)
             except Exception:  # one region's defect must not blind the others
                 _log.exception("EdgeController %s/%s: nodes not judged", *governor.region.key)
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error of a group that has a meaning of its own."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def regions_of(

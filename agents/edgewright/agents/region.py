@@ -51,10 +51,17 @@ class Region:
         self.laid_out: tuple[str, ...] = ()
         self._specs = 0
 
-    def grant_changed(self, manifest: Manifest | None) -> None:
-        """The EdgeController appeared, changed or went."""
-        self.terrain.set_grant(Grant.of(manifest) if manifest is not None else Grant())
+    def grant_changed(self, manifest: Manifest | None) -> bool:
+        """The EdgeController appeared, changed or went; whether anything is granted otherwise now."""
+        before, after = self.terrain.grant, Grant.of(manifest) if manifest is not None else Grant()
+        if after == before:
+            return False
+        self.terrain.set_grant(after)
+        if after.resource_names != before.resource_names:
+            for pod in self._pods.values():
+                self._weigh(pod)
         self._everything_changed()
+        return True
 
     def node_changed(self, name: str, node: Any) -> None:
         """A node appeared, changed or went (None)."""
@@ -137,7 +144,7 @@ class Region:
             return
         uid = new.metadata.uid
         if old is None or old.spec != new.spec or uid not in self._requests:
-            self._requests[uid] = convert.pod_request(new, self.terrain.grant.resource_names)
+            self._weigh(new)
         self._pods[uid] = new
         if new.spec.node_name:
             self._reserved.pop(uid, None)
@@ -151,6 +158,15 @@ class Region:
         record = self._record_of(new)
         if record is not None:
             self._note(record, old, new, now)
+
+    def _weigh(self, pod: Pod) -> None:
+        """Note what a pod requests, by the cluster's names of the resources."""
+        uid = pod.metadata.uid
+        self._requests[uid] = convert.pod_request(pod, self.terrain.grant.resource_names)
+        self._replicas.pop(uid, None)
+        node = self.ledger.where(uid)
+        if node:
+            self.ledger.take(uid, node, self._requests[uid])
 
     def reserve(self, uid: str, node: str) -> None:
         """Count a pod as placed before the watch shows it."""

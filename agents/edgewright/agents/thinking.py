@@ -4,7 +4,6 @@ import asyncio
 import logging
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -14,7 +13,6 @@ from edgewright.core.problem import Decision, Problem
 
 BUDGET = 0.05
 """Seconds that a policy may take for one decision."""
-_WINDOW = 60.0
 _log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +24,6 @@ class Thinking:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
         self._policies: dict[str, Policy] = {}
-        self._decisions: deque[tuple[float, float]] = deque(maxlen=4096)
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """`function(*args, **kwargs)` on the worker thread."""
@@ -57,21 +54,8 @@ class Thinking:
         return self._policies[algorithm]
 
     def place(self, problem: Problem, algorithm: str, budget: float = BUDGET) -> Decision:
-        """Decide, on the calling thread, and note how long it took."""
-        policy = self.policy(algorithm)
-        started = time.monotonic()
-        decision = policy.place(problem, seconds=budget)
-        now = time.monotonic()
-        self._decisions.append((now, now - started))
-        return decision
-
-    def pace(self) -> tuple[float, float | None]:
-        """Decisions per second over the last minute, and the 99th percentile of their seconds."""
-        now = time.monotonic()
-        recent = sorted(seconds for at, seconds in self._decisions if now - at <= _WINDOW)
-        if not recent:
-            return 0.0, None
-        return len(recent) / _WINDOW, recent[min(len(recent) - 1, int(0.99 * len(recent)))]
+        """Decide, on the calling thread."""
+        return self.policy(algorithm).place(problem, seconds=budget)
 
     def close(self) -> None:
         """End the thread after what it is doing."""

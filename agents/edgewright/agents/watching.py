@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -102,6 +102,12 @@ class RegionWatches:
             field_selector=f"metadata.name={name}",
         )
 
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The EdgeController's status as last seen."""
+        controller = self.controller.store.get(self._region.key)
+        return controller.status if controller is not None else {}
+
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Run all watches; the body starts when every first list is complete."""
@@ -167,7 +173,8 @@ class RegionWatches:
     def _controller_changed(
         self, kind: Kind, key: tuple[str, str], old: Manifest | None, new: Manifest | None
     ) -> None:
-        self._region.grant_changed(new)
+        if not self._region.grant_changed(new):
+            return  # only figures and conditions moved
         if self._listed and set(self._region.terrain.grant.namespaces) != set(self._tasks):
             self._follower = asyncio.get_running_loop().create_task(self._follow())
         self._wake(self._region)

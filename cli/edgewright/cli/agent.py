@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from edgewright.kube.names import LEASE_AGENT_SECONDS
+
 
 def agent(
     kubeconfig: Annotated[
@@ -20,7 +22,7 @@ def agent(
     ] = False,
     lease_seconds: Annotated[
         int, typer.Option(min=3, max=3600, help="How long a vanished agent keeps its region's Lease.")
-    ] = 15,
+    ] = LEASE_AGENT_SECONDS,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Bind the pods of a region's ServiceDAGs, and place them again when nodes die.

@@ -19,6 +19,14 @@ def operator(
     restart: Annotated[
         bool, typer.Option(help="After losing the Lease become a fresh process instead of exiting with 3.")
     ] = True,
+    agent_template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Run each region's agents as a Deployment made from this pod template (YAML with a container"
+            " `agent`). Without it none are run, and Deployments made so before are removed.",
+        ),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Turn ServiceDAGs into Deployments, Services and PodDisruptionBudgets, and report their status.
@@ -29,6 +37,7 @@ def operator(
     import uvloop
 
     from edgewright.kube.api import ApiError
+    from edgewright.operator.agent_template import TemplateError
     from edgewright.operator.process import EXIT_LOST_LEASE, run
     from edgewright.operator.settings import OperatorSettings
 
@@ -39,11 +48,12 @@ def operator(
         workers=workers,
         writes=writes,
         resync=resync,
+        agent_template=agent_template,
         log_level=log_level,
     )
     try:
         status = uvloop.run(run(settings))
-    except ApiError as error:
+    except (ApiError, TemplateError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     if restart and status == EXIT_LOST_LEASE:

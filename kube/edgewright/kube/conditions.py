@@ -80,6 +80,7 @@ class Reason(_Explained):
     # EdgeController
     AGENT_READY = "AgentReady", "The agent holds its Lease and decides"
     AGENT_MISSING = "AgentMissing", "No agent holds the region's Lease"
+    AGENT_FAILING = "AgentFailing", "Pods of the agent's Deployment cannot start; the message says why"
     NO_NODES = "NoNodes", "The nodeSelector matches no node"
     NODE_CLAIMED = "NodeClaimed", "Nodes that it selects belong to an older EdgeController"
     SHARES_EXCEEDED = "SharesExceeded", "The fractions shared of a node add up to more than all of it"

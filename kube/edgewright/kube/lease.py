@@ -1,12 +1,15 @@
 """Leader election on a coordination Lease, by updates that name the resource version they replace."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from edgewright.kube import paths
 from edgewright.kube.api import Api
@@ -21,6 +24,8 @@ class LeaderLease:
     Another holder's Lease counts as expired when it has not changed for its own `leaseDurationSeconds` on
     this process' monotonic clock, so wall clocks need not agree. Holding is counted from before the renewal
     was sent: `is_leader` turns False before anyone else may take over, even if the event loop stalls.
+    A candidate watches the Lease, so that it takes over the moment it is released or expires; where it may
+    not watch, it looks every `retry` seconds.
     """
 
     def __init__(
@@ -31,13 +36,16 @@ class LeaderLease:
         identity: str,
         *,
         duration: int = 15,
-        deadline: float = 10.0,
-        retry: float = 2.0,
+        deadline: float | None = None,
+        retry: float | None = None,
     ) -> None:
         """`duration` is written to the Lease; leadership is given up `deadline` seconds after a renewal.
 
-        Raises ValueError unless retry < deadline < duration.
+        By default that is after three quarters of `duration`, and three renewals are tried until then. Raises
+        ValueError unless retry < deadline < duration.
         """
+        deadline = 0.75 * duration if deadline is None else deadline
+        retry = 0.2 * duration if retry is None else retry
         if not 0 < retry < deadline < duration:
             raise ValueError(f"Lease {namespace}/{name}: need retry < deadline < duration, all in seconds")
         self.identity = identity
@@ -53,6 +61,8 @@ class LeaderLease:
         self._deadline = deadline
         self._retry = retry
         self._seen: tuple[str, float] = ("", float("-inf"))
+        self._expires = float("-inf")
+        """When the Lease of another holder would expire, were it not renewed; monotonic seconds."""
         self._held_until = float("-inf")
         self._current: dict[str, Any] = {}
         self._renewals: asyncio.Task[None] | None = None
@@ -65,8 +75,8 @@ class LeaderLease:
 
     async def acquire(self) -> None:
         """Wait until this candidate leads, then keep renewing in the background; API errors are retried."""
-        while not await self._attempt():  # noqa: ASYNC110 - the other side is a server
-            await asyncio.sleep(self._retry * random.uniform(0.8, 1.2))
+        while not await self._attempt():
+            await self._stand_by()
         _log.info("%s leads %s", self.identity, self._path)
         self._renewals = asyncio.create_task(self._renew(), name=f"renew {self._path}")
 
@@ -128,15 +138,45 @@ class LeaderLease:
             }
             self._won(await self._api.create(self._collection, fresh), asked)
             return True
-        spec = lease.get("spec") or {}
+        self._see(lease)
+        if self.holder not in {"", self.identity} and time.monotonic() < self._expires:
+            return False
+        self._won(await self._put({**lease, "spec": self._spec(lease.get("spec") or {})}), asked)
+        return True
+
+    def _see(self, lease: dict[str, Any]) -> None:
+        """Note who holds the Lease and when it would expire."""
+        spec, version = lease.get("spec") or {}, lease["metadata"]["resourceVersion"]
         self.holder = spec.get("holderIdentity") or ""
-        version = lease["metadata"]["resourceVersion"]
         if version != self._seen[0]:
             self._seen = (version, time.monotonic())
-        expired = time.monotonic() >= self._seen[1] + (spec.get("leaseDurationSeconds") or self._duration)
-        if self.holder not in {"", self.identity} and not expired:
-            return False
-        self._won(await self._put({**lease, "spec": self._spec(spec)}), asked)
+        self._expires = self._seen[1] + (spec.get("leaseDurationSeconds") or self._duration)
+
+    async def _stand_by(self) -> None:
+        """Wait until the Lease may be free; after anything unexpected, until another look is worth it."""
+        with contextlib.suppress(ApiError):
+            if self.holder and await self._until_free():
+                return
+        await asyncio.sleep(self._retry * random.uniform(0.8, 1.2))
+
+    async def _until_free(self) -> bool:
+        """Watch the Lease; True when it was released, deleted or expired, False when the watch ended."""
+        clock, selector = asyncio.get_running_loop().time, {"fieldSelector": f"metadata.name={self._name}"}
+        with contextlib.suppress(TimeoutError):
+            async with (
+                asyncio.timeout(self._expires - time.monotonic()) as limit,
+                self._api.watch(self._collection, resource_version=self._seen[0], params=selector) as lines,
+            ):
+                async for line in lines:
+                    event = msgspec.json.decode(line)
+                    if event.get("type") in {"ADDED", "MODIFIED"}:
+                        self._see(event["object"])
+                        limit.reschedule(clock() + self._expires - time.monotonic())
+                        if not self.holder:
+                            return True
+                    elif event.get("type") != "BOOKMARK":
+                        return bool(event.get("type") == "DELETED")
+                return False
         return True
 
     async def _renew(self) -> None:

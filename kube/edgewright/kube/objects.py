@@ -164,6 +164,45 @@ class Pod(Resource, frozen=True):
         return self.metadata.deletion_timestamp is None and has_condition(self.status.conditions, "Ready")
 
 
+class _Waiting(Fields, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class _Terminated(Fields, frozen=True):
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class _State(Fields, frozen=True):
+    waiting: _Waiting | None = None
+    terminated: _Terminated | None = None
+
+
+class ContainerStatus(Fields, frozen=True):
+    """How a container is."""
+
+    name: str = ""
+    image: str = ""
+    ready: bool = False
+    restart_count: int = 0
+    state: _State = _State()
+    last_state: _State = _State()
+
+
+class _StartingPodStatus(Fields, frozen=True):
+    conditions: list[Condition] = []
+    init_container_statuses: list[ContainerStatus] = []
+    container_statuses: list[ContainerStatus] = []
+
+
+class StartingPod(Resource, frozen=True):
+    """A pod with what tells why it does not start, for the few pods where that matters."""
+
+    status: _StartingPodStatus = _StartingPodStatus()
+
+
 class NodeSpec(Fields, frozen=True):
     """What placement reads of a node's spec."""
 

@@ -88,6 +88,7 @@ admission_policy_bindings = cluster_scoped(
     "admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings"
 )
 access_reviews = cluster_scoped("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+rules_reviews = cluster_scoped("authorization.k8s.io", "v1", "selfsubjectrulesreviews")
 
 service_dags = namespaced(GROUP, VERSION, "servicedags")
 edge_controllers = namespaced(GROUP, VERSION, "edgecontrollers")

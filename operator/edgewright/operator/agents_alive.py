@@ -2,7 +2,8 @@
 
 from edgewright.kube.objects import Lease
 
-DEFAULT_DURATION = 15.0
+PATIENCE = 15.0
+"""Seconds for which a silent agent counts as alive, or its Lease's if longer: a standby takes over."""
 
 
 class AgentsAlive:
@@ -23,7 +24,7 @@ class AgentsAlive:
         self._changed[namespace] = now
 
     def alive(self, namespace: str, now: float) -> bool:
-        """Whether the Lease in `namespace` is held and changed within its own duration."""
+        """Whether the Lease in `namespace` is held and changed lately enough."""
         lease = self._leases.get(namespace)
         return lease is not None and bool(lease.spec.holder_identity) and now < self._expiry(namespace, lease)
 
@@ -37,4 +38,4 @@ class AgentsAlive:
         return min((expiry for expiry in expiries if expiry > now), default=None)
 
     def _expiry(self, namespace: str, lease: Lease) -> float:
-        return self._changed[namespace] + (lease.spec.lease_duration_seconds or DEFAULT_DURATION)
+        return self._changed[namespace] + max(PATIENCE, lease.spec.lease_duration_seconds or 0)

@@ -126,10 +126,14 @@ def _object(dag: Dag, microservice: str, kind: str, name: str, spec: dict[str, A
         },
         "spec": spec,
     }
-    hashed = {**body, "spec": {field: value for field, value in spec.items() if field != "replicas"}}
-    digest = hashlib.sha256(msgspec.json.encode(hashed, order="deterministic")).hexdigest()[:16]
-    body["metadata"]["annotations"] = {ANNOTATION_COMPILED: digest}  # type: ignore[index]
+    body["metadata"]["annotations"] = {ANNOTATION_COMPILED: digest_of(body)}  # type: ignore[index]
     return body
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """The hash of a compiled object for its annotation."""
+    hashed = {**body, "spec": {field: value for field, value in body["spec"].items() if field != "replicas"}}
+    return hashlib.sha256(msgspec.json.encode(hashed, order="deterministic")).hexdigest()[:16]
 
 
 def _deployment(

@@ -14,6 +14,7 @@ from edgewright.kube.events import EventRecorder
 from edgewright.kube.lease import LeaderLease
 from edgewright.kube.names import OPERATOR_ACCOUNT
 from edgewright.operator import work
+from edgewright.operator.agent_template import AgentTemplate, load
 from edgewright.operator.dag_worker import DagWorker
 from edgewright.operator.load_worker import LoadWorker
 from edgewright.operator.log import configure, log
@@ -36,14 +37,16 @@ _REQUIRED = ("servicedags", "edgecontrollers", "nodeloads", "edgetopologies")
 class Operator:
     """Everything that runs while this process leads."""
 
-    def __init__(self, api: Api, settings: OperatorSettings, lease: LeaderLease) -> None:
+    def __init__(
+        self, api: Api, settings: OperatorSettings, lease: LeaderLease, template: AgentTemplate | None = None
+    ) -> None:
         self.queue: KeyedQueue[work.Work] = KeyedQueue(base=settings.backoff_base, cap=settings.backoff_cap)
         self.world = World(api, self.queue)
         self._settings, self._lease = settings, lease
         self._events = EventRecorder(api, OPERATOR_ACCOUNT, settings.identity)
         performer = Performer(api, self.world, slots=settings.writes, leading=lambda: lease.is_leader)
         self._dags = DagWorker(api, self.world, performer, self._events)
-        self._regions = RegionWorker(api, self.world, performer)
+        self._regions = RegionWorker(api, self.world, performer, template)
         self._loads = LoadWorker(api, self.world, performer, refresh=settings.load_refresh)
         self._agents: dict[str, bool] = {}
         self._stopping = False
@@ -136,8 +139,7 @@ class Operator:
             result = await self._dags.work((key.namespace, key.name))
             return result.failed, result.retry_after, result.after
         if key == work.REGIONS:
-            await self._regions.work()
-            return False, 0.0, None
+            return False, 0.0, await self._regions.work()
         if key == work.LOADS:
             return False, 0.0, await self._loads.work()
         return False, 0.0, self._watch_agents()
@@ -187,9 +189,15 @@ class Operator:
 
 
 async def run(settings: OperatorSettings) -> int:
-    """Run until SIGTERM or SIGINT (0) or until the Lease is lost (EXIT_LOST_LEASE)."""
+    """Run until SIGTERM or SIGINT (0) or until the Lease is lost (EXIT_LOST_LEASE).
+
+    Raises TemplateError if the agent template cannot be used, before anything else.
+    """
     configure(settings.log_level)
+    template = load(settings.agent_template) if settings.agent_template is not None else None
     log.info("operator starts with %s", ", ".join(settings.lines()))
+    if template is not None:
+        log.info("agents are deployed with image %s", template.image)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -201,7 +209,7 @@ async def run(settings: OperatorSettings) -> int:
             api, settings.namespace, settings.lease, settings.identity, duration=settings.lease_duration
         )
         stopped = asyncio.create_task(stop.wait())
-        leading = asyncio.create_task(_lead(api, settings, lease))
+        leading = asyncio.create_task(_lead(api, settings, lease, template))
         await asyncio.wait({stopped, leading}, return_when=asyncio.FIRST_COMPLETED)
         if leading.done():
             stopped.cancel()
@@ -214,10 +222,12 @@ async def run(settings: OperatorSettings) -> int:
         return 0
 
 
-async def _lead(api: Api, settings: OperatorSettings, lease: LeaderLease) -> int:
+async def _lead(
+    api: Api, settings: OperatorSettings, lease: LeaderLease, template: AgentTemplate | None
+) -> int:
     await _kinds_served(api)
     await lease.acquire()
-    running = asyncio.create_task(Operator(api, settings, lease).run())
+    running = asyncio.create_task(Operator(api, settings, lease, template).run())
     lost = asyncio.create_task(lease.lost.wait())
     try:
         await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)

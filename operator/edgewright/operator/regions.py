@@ -14,6 +14,7 @@ from edgewright.kube.names import (
     LABEL_MANAGED_BY,
     MANAGED_BY,
     ROLE_AGENT,
+    ROLE_AGENT_HOME,
     ROLE_OPERATOR_REGION,
 )
 from edgewright.operator.claims import Claim, Key, LinkShare, Region, Share
@@ -77,6 +78,28 @@ class Controller:
         return {"kind": "ServiceAccount", "name": AGENT_ACCOUNT, "namespace": self.key[0]}
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps a region's agents from running or from their rights, for a condition."""
+
+    reason: Reason
+    message: str
+    written: bool = True
+    """Whether the objects that agents need are there; if not, the EdgeController is not Accepted."""
+
+
+def owner_reference(controller: Controller) -> dict[str, Any]:
+    """What makes an object in the EdgeController's namespace go with it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "EdgeController",
+        "name": controller.key[1],
+        "uid": controller.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
 def account(controller: Controller) -> dict[str, Any]:
     """The agent's ServiceAccount; it goes when the EdgeController goes."""
     return {
@@ -86,31 +109,22 @@ def account(controller: Controller) -> dict[str, Any]:
             "name": AGENT_ACCOUNT,
             "namespace": controller.key[0],
             "labels": {LABEL_MANAGED_BY: MANAGED_BY},
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": "EdgeController",
-                    "name": controller.key[1],
-                    "uid": controller.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [owner_reference(controller)],
         },
     }
 
 
-def role_binding(controller: Controller, namespace: str) -> dict[str, Any]:
-    """The agent's rights in a governed namespace; no owner reference, because it may cross namespaces."""
+def role_binding(controller: Controller, namespace: str, role: str) -> dict[str, Any]:
+    """The agent's rights in a namespace; no owner reference, because it may cross namespaces."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {
-            "name": ROLE_AGENT,
+            "name": role,
             "namespace": namespace,
             "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_REGION_OWNER: controller.uid},
         },
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE_AGENT},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [controller.subject],
     }
 
@@ -118,14 +132,15 @@ def role_binding(controller: Controller, namespace: str) -> dict[str, Any]:
 def rights(controller: Controller, claim: Claim) -> list[dict[str, Any]]:
     """Every object that the agent needs to do its work, in the order in which they must come.
 
-    In a namespace that is not the EdgeController's own the grant of nodes precedes the role to bind pods.
+    Its Lease and its figures are in the EdgeController's own namespace, whether or not that is governed. In
+    any other the grant of nodes precedes the role to bind pods.
     """
-    made = [account(controller)]
+    made = [account(controller), role_binding(controller, controller.key[0], ROLE_AGENT_HOME)]
     for namespace in sorted(claim.namespaces):
         if namespace != controller.key[0]:
             owner = {LABEL_REGION_OWNER: controller.uid}
             made += node_grants(namespace, controller.key[0], claim.nodes, owner)
-        made.append(role_binding(controller, namespace))
+        made.append(role_binding(controller, namespace, ROLE_AGENT))
     return made
 
 
@@ -136,13 +151,13 @@ def static_subjects(controllers: Iterable[Controller]) -> list[dict[str, str]]:
 
 
 def status(
-    controller: Controller, claim: Claim, *, agent: bool, refused: str = "", now: Now
+    controller: Controller, claim: Claim, *, agent: bool, trouble: Trouble | None = None, now: Now
 ) -> dict[str, Any]:
-    """The operator's part of an EdgeController's status; `refused` is why its agent lacks a right."""
+    """The operator's part of an EdgeController's status; `agent`: whether one holds the region's Lease."""
     verdicts = {
-        ConditionType.READY: _ready(claim, agent=agent),
-        ConditionType.ACCEPTED: _accepted(claim, refused),
-        ConditionType.DEGRADED: _degraded(claim),
+        ConditionType.READY: _ready(controller, claim, trouble, agent=agent),
+        ConditionType.ACCEPTED: _accepted(claim, trouble),
+        ConditionType.DEGRADED: _degraded(claim, trouble),
     }
     nodes = claim.nodes
     return {
@@ -165,7 +180,7 @@ def status(
     }
 
 
-def _accepted(claim: Claim, refused: str) -> Verdict:
+def _accepted(claim: Claim, trouble: Trouble | None) -> Verdict:
     if claim.rival is not None:
         return Verdict(
             "False",
@@ -173,19 +188,24 @@ def _accepted(claim: Claim, refused: str) -> Verdict:
             f"EdgeController {claim.rival[1]} is older and governs from this namespace. "
             "A namespace holds one; move this one to a namespace of its own.",
         )
-    if refused:
-        return Verdict(
-            "False",
-            Reason.OBJECT_REFUSED,
-            f"The agent lacks rights: {refused}. Bind ClusterRole {ROLE_OPERATOR_REGION} to the operator in "
-            "every governed namespace.",
-        )
+    if trouble is not None and not trouble.written:
+        return Verdict("False", trouble.reason, trouble.message)
     return Verdict("True", Reason.VALID)
 
 
-def _ready(claim: Claim, *, agent: bool) -> Verdict:
+def refused(what: str, words: str) -> Trouble:
+    """The API server refuses the operator an object that agents need."""
+    return Trouble(
+        Reason.OBJECT_REFUSED,
+        f"{what}: {words}. If it is a right that is missing, bind ClusterRole {ROLE_OPERATOR_REGION} to the "
+        "operator in the EdgeController's namespace and in every governed one.",
+        written=False,
+    )
+
+
+def _ready(controller: Controller, claim: Claim, trouble: Trouble | None, *, agent: bool) -> Verdict:
     if claim.rival is not None:
-        return Verdict("False", Reason.NAMESPACE_CLAIMED, _accepted(claim, "").message)
+        return Verdict("False", Reason.NAMESPACE_CLAIMED, _accepted(claim, None).message)
     if not claim.nodes:
         return Verdict(
             "False",
@@ -193,14 +213,16 @@ def _ready(claim: Claim, *, agent: bool) -> Verdict:
             "spec.nodeSelector and spec.shared yield no node; "
             "compare them with `kubectl get nodes --show-labels`.",
         )
+    if not agent and trouble is not None:
+        return Verdict("False", trouble.reason, trouble.message)
     if not agent:
-        return Verdict(
-            "False", Reason.AGENT_MISSING, "No agent holds the region's Lease; new pods stay pending."
-        )
+        why = "spec.replicas is 0." if controller.spec.replicas == 0 else ""
+        said = f"No agent holds the region's Lease; new pods stay pending. {why}"
+        return Verdict("False", Reason.AGENT_MISSING, said.rstrip())
     return Verdict("True", Reason.AGENT_READY, f"The agent governs {len(claim.nodes)} nodes.")
 
 
-def _degraded(claim: Claim) -> Verdict:
+def _degraded(claim: Claim, trouble: Trouble | None) -> Verdict:
     said: list[str] = []
     reason = Reason.AS_EXPECTED
     if claim.lost_namespaces or claim.contested_namespaces:
@@ -226,6 +248,9 @@ def _degraded(claim: Claim) -> Verdict:
     if claim.beyond_limit:
         said.append(f"{claim.beyond_limit} nodes beyond the limit of 2,000 are left out; split the region.")
         reason = Reason.NODE_CLAIMED if reason is Reason.AS_EXPECTED else reason
+    if trouble is not None and trouble.written:
+        said.append(trouble.message)
+        reason = trouble.reason if reason is Reason.AS_EXPECTED else reason
     return Verdict("False" if reason is Reason.AS_EXPECTED else "True", reason, " ".join(said))
 
 

@@ -24,7 +24,7 @@ class OperatorSettings:
     """Where the leader Lease is."""
     lease: str = LEASE_OPERATOR
     """Name of the leader Lease."""
-    lease_duration: int = 15
+    lease_duration: int = 10
     """Seconds after which a silent leader may be replaced."""
     identity: str = field(default_factory=_identity)
     """Holder identity in the Lease."""
@@ -42,6 +42,8 @@ class OperatorSettings:
     """Seconds after which an unchanged NodeLoad is confirmed (agents distrust it after 30)."""
     shutdown_grace: float = 8.0
     """Seconds that running writes get after SIGTERM."""
+    agent_template: str | None = None
+    """YAML file of the pod template that agents are deployed from; none: they run elsewhere."""
     log_level: str = "info"
     """debug, info, warning or error."""
 

@@ -12,8 +12,8 @@ from edgewright.kube import paths
 from edgewright.kube.api import Api
 from edgewright.kube.conditions import ConditionType, find
 from edgewright.kube.convert import Origin
-from edgewright.kube.names import LABEL_DAG, LABEL_TIER, LEASE_AGENT
-from edgewright.kube.objects import Fields, Lease, Manifest, Node, Pod, Resource
+from edgewright.kube.names import APP_AGENT, LABEL_APP, LABEL_DAG, LABEL_TIER, LEASE_AGENT
+from edgewright.kube.objects import Fields, Lease, Manifest, Node, Pod, Resource, StartingPod
 from edgewright.kube.reflector import Key as ObjectName
 from edgewright.kube.reflector import Kind, Reflector
 from edgewright.operator import work
@@ -30,6 +30,8 @@ COMPLETE_DELAY, PROGRESS_DELAY = 0.2, 1.0
 """Seconds by which changes of Deployments' statuses are gathered."""
 CLAIMS_DELAY = 0.2
 """Seconds by which changes of nodes are gathered."""
+AGENTS_DELAY = 0.5
+"""Seconds by which changes of agents' Deployments and pods are gathered."""
 COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
@@ -79,6 +81,13 @@ class World:
             Reflector(api, path, Manifest, self.objects.listener(kind), label_selector=LABEL_DAG)
             for kind, path in kinds.items()
         ]
+        of_agents = f"{LABEL_APP}={APP_AGENT}"
+        self.agents_deployed = {
+            kind: Reflector(api, kinds[kind], Manifest, self._on_agent, label_selector=of_agents)
+            for kind in ("Deployment", "PodDisruptionBudget")
+        }
+        """By kind, what carries the agents' label; a few objects for each region."""
+        self.agent_pods = Reflector(api, paths.pods(), StartingPod, self._on_agent, label_selector=of_agents)
         self.pods = Reflector(api, paths.pods(), Pod, self._on_pod)
         self.nodes = Reflector(api, paths.nodes(), Node, self._on_node)
         self.leases = Reflector(
@@ -92,6 +101,8 @@ class World:
         """Every watch of this picture; ServiceDAGs and EdgeControllers come through `see_*`."""
         return [
             *self.owned_reflectors,
+            *self.agents_deployed.values(),
+            self.agent_pods,
             self.pods,
             self.nodes,
             self.leases,
@@ -282,6 +293,9 @@ class World:
         self.agents.see(old, new, self._clock())
         if old is None or new is None or old.spec.holder_identity != new.spec.holder_identity:
             self._queue.add(work.AGENTS)
+
+    def _on_agent(self, _: Kind, __: ObjectName, ___: Resource | None, ____: Resource | None) -> None:
+        self._queue.add_after(work.REGIONS, AGENTS_DELAY)
 
     def _on_scaler(self, _: Kind, key: ObjectName, __: Manifest | None, ___: Manifest | None) -> None:
         self.mark_dags({key[0]})

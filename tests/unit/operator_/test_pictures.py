@@ -84,7 +84,7 @@ class TestOwnedObjects:
         assert changes == [(("region", "dag"), Change.PROGRESS)]
 
 
-def lease(holder: str, duration: int = 10) -> Lease:
+def lease(holder: str, duration: int = 20) -> Lease:
     spec = LeaseSpec(holder_identity=holder, lease_duration_seconds=duration)
     return Lease(metadata=Metadata(name="edgewright-agent", namespace="region"), spec=spec)
 
@@ -93,13 +93,20 @@ def test_an_agent_lives_while_its_lease_changes() -> None:
     agents = AgentsAlive()
     assert not agents.alive("region", 0)
     agents.see(None, lease("a"), 0)
-    assert agents.alive("region", 9)
-    assert agents.next_expiry(0) == 10
-    assert not agents.alive("region", 11)
-    agents.see(lease("a"), lease("a"), 12)
-    assert agents.alive("region", 20)
-    agents.see(lease("a"), lease(""), 13)
-    assert not agents.alive("region", 13)
+    assert agents.alive("region", 19)
+    assert agents.next_expiry(0) == 20
+    assert not agents.alive("region", 21)
+    agents.see(lease("a"), lease("a"), 22)
+    assert agents.alive("region", 30)
+    agents.see(lease("a"), lease(""), 23)
+    assert not agents.alive("region", 23)
+
+
+def test_a_short_lease_gives_a_standby_the_time_to_take_over() -> None:
+    agents = AgentsAlive()
+    agents.see(None, lease("a", duration=4), 0)
+    assert agents.alive("region", 14)
+    assert not agents.alive("region", 16)
 
 
 FIELDS: dict[str, Any] = {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {}}}}

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from edgewright.kube.conditions import Reason
 from edgewright.kube.names import ROLE_AGENT_NODES
 from edgewright.operator.claims import Claim
 from edgewright.operator.observed import Now
-from edgewright.operator.regions import Controller, rights, static_subjects, status
+from edgewright.operator.regions import Controller, Trouble, refused, rights, static_subjects, status
 
 NOW = Now(1.0, "2026-11-21T08:00:00Z")
 
@@ -64,6 +65,7 @@ def test_a_guest_namespace_gets_the_grant_of_nodes_before_the_role(controller: C
     kinds = [(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"]) for body in made]
     assert kinds == [
         ("ServiceAccount", "home", "edgewright-agent"),
+        ("RoleBinding", "home", "edgewright-agent-home"),
         ("Role", "guest", ROLE_AGENT_NODES),
         ("RoleBinding", "guest", ROLE_AGENT_NODES),
         ("RoleBinding", "guest", "edgewright-agent"),
@@ -72,6 +74,43 @@ def test_a_guest_namespace_gets_the_grant_of_nodes_before_the_role(controller: C
     for body in made:
         owners = body["metadata"].get("ownerReferences")
         assert bool(owners) == (body["kind"] == "ServiceAccount"), "owner references never cross namespaces"
+
+
+def test_an_agent_that_governs_only_guests_still_has_its_lease_at_home(controller: Controller) -> None:
+    made = rights(controller, Claim(owned={"n"}, namespaces={"guest"}))
+    at_home = [
+        (body["kind"], body["metadata"]["name"]) for body in made if body["metadata"]["namespace"] == "home"
+    ]
+    assert at_home == [("ServiceAccount", "edgewright-agent"), ("RoleBinding", "edgewright-agent-home")]
+
+
+FAILING = Trouble(Reason.AGENT_FAILING, "1 of 2 agent pods: no node takes it")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "agent", "expected"),
+    [
+        (FAILING, False, {"Ready": ("False", "AgentFailing"), "Degraded": ("True", "AgentFailing")}),
+        (FAILING, True, {"Ready": ("True", "AgentReady"), "Degraded": ("True", "AgentFailing")}),
+        (
+            refused("Deployment edgewright-agent", "forbidden"),
+            False,
+            {"Accepted": ("False", "ObjectRefused"), "Ready": ("False", "ObjectRefused")},
+        ),
+        (
+            Trouble(Reason.NAME_CONFLICT, "belongs to someone else", written=False),
+            True,
+            {"Accepted": ("False", "NameConflict"), "Ready": ("True", "AgentReady")},
+        ),
+    ],
+)
+def test_what_keeps_agents_from_running_is_said(
+    trouble: Trouble, agent: bool, expected: dict[str, Any], controller: Controller
+) -> None:
+    made = status(controller, Claim(owned={"n"}), agent=agent, trouble=trouble, now=NOW)
+    said = conditions(made)
+    assert {kind: said[kind] for kind in expected} == expected
+    assert any(trouble.message in entry["message"] for entry in made["conditions"])
 
 
 def test_the_static_bindings_name_every_agent_once(controller: Controller) -> None:

@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from edgewright.kube.crds.wire import ATOMIC, SET, Conditions, Label, Selector, Wire, rule, rules
+from edgewright.kube.crds.wire import (
+    ATOMIC,
+    SET,
+    Conditions,
+    Label,
+    Quantity,
+    Selector,
+    Time,
+    Wire,
+    between,
+    rule,
+    rules,
+)
 
 Endpoint = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 ResourceName = Annotated[
@@ -58,6 +70,26 @@ class ResourceNames(Wire):
     )
 
 
+class Amounts(Wire):
+    """CPU and memory."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            between("cpu", "10m", "64", "an agent decides on one core, 100m is enough for a small region"),
+            between("memory", "32Mi", "64Gi", "an agent of 1,000 nodes needs less than 300 MB"),
+        )
+    )
+    cpu: Quantity | None = Field(default=None, description="CPU, for example 200m.")
+    memory: Quantity | None = Field(default=None, description="Memory, for example 256Mi.")
+
+
+class AgentResources(Wire):
+    """What replaces the resources of the operator's agent template, entry by entry."""
+
+    requests: Amounts = Field(default=Amounts(), description="What each agent pod is guaranteed.")
+    limits: Amounts = Field(default=Amounts(), description="What each agent pod may use at most.")
+
+
 class EdgeControllerSpec(Wire):
     """Which nodes and namespaces the region has, and how its agent decides."""
 
@@ -93,6 +125,21 @@ class EdgeControllerSpec(Wire):
     resource_names: ResourceNames = Field(
         default=ResourceNames(), description="The cluster's names of the extended resources."
     )
+    replicas: Annotated[int, Field(ge=0, le=5)] = Field(
+        default=2,
+        description="Agent pods, where the operator runs them: one decides, the others wait for its Lease;"
+        " 0 stops decisions.",
+    )
+    resources: AgentResources = Field(
+        default=AgentResources(), description="CPU and memory of each agent pod, where not the template's."
+    )
+
+
+class LastError(Wire):
+    """The last thing that went wrong in an agent."""
+
+    message: str = Field(default="", max_length=512, description="What went wrong.")
+    at: Time | None = Field(default=None, description="When it did.")
 
 
 class EdgeControllerStatus(Wire):
@@ -113,15 +160,21 @@ class EdgeControllerStatus(Wire):
     namespaces: list[Label] = Field(
         default=[], max_length=64, json_schema_extra=ATOMIC, description="Namespaces that the region governs."
     )
-    algorithm: str = Field(default="", max_length=32, description="Algorithm in use.")
+    algorithm: str = Field(
+        default="", max_length=32, description="Algorithm in use for ServiceDAGs that ask for auto."
+    )
+    algorithm_reason: str = Field(default="", max_length=256, description="Why this algorithm is in use.")
     decisions_per_second: float | None = Field(
-        default=None, ge=0, description="Placement decisions per second, lately."
+        default=None, ge=0, description="Placement decisions per second over the last minute."
     )
     p99_decision_ms: float | None = Field(
         default=None,
         alias="p99DecisionMs",
         ge=0,
-        description="Time of a decision, 99th percentile, in milliseconds.",
+        description="Time of a decision, 99th percentile of the last minute that had any, in milliseconds.",
+    )
+    last_error: LastError | None = Field(
+        default=None, description="The last thing that went wrong in the agent; it stays until the next."
     )
 
 
