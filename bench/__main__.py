@@ -1,6 +1,6 @@
 """Measures the figures of docs/reference/benchmarks.md: CSV in bench/out, a summary on the terminal.
 
-python -m bench [--only placement,recovery,footprint,core,decision] [--quick]
+python -m bench [--only placement,recovery,footprint,core,decision,kills] [--quick]
 """
 
 import importlib
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import footprint, placement, recovery
+from bench import footprint, kills, placement, recovery
 from bench.rig import terminable
 from bench.table import OUT, Findings, environment, save, show
 from edgewright.cli.progress import reporter
@@ -37,6 +37,10 @@ def _footprint(quick: bool, report: Report) -> Findings:
     return footprint.measure(report=report)
 
 
+def _kills(quick: bool, report: Report) -> Findings:
+    return kills.measure(repetitions=2 if quick else kills.REPETITIONS, report=report)
+
+
 def _of_module(name: str) -> Callable[[bool, Report], Findings]:
     """A part that needs no testbed, in a module of its own."""
 
@@ -54,6 +58,7 @@ PARTS: dict[str, Callable[[bool, Report], Findings]] = {
     "placement": _placement,
     "recovery": _recovery,
     "footprint": _footprint,
+    "kills": _kills,
 }
 
 

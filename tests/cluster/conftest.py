@@ -5,9 +5,11 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.cluster.builders import new_namespace, service_dag, until
 
 from edgewright.emulation import testbed
@@ -80,6 +82,30 @@ async def namespace(api: Api) -> AsyncIterator[str]:
     await until("its ServiceAccount is there", lambda: api.get(paths.serviceaccounts(name, "default")))
     yield name
     await api.delete(paths.namespaces(name), missing_ok=True)
+
+
+@pytest.fixture
+async def as_account(
+    cluster: testbed.Testbed, api: Api, tmp_path: Path
+) -> AsyncIterator[Callable[[str, str], Awaitable[Api]]]:
+    """Makes clients with the token of a ServiceAccount and nothing else; kubeconfigs are in `tmp_path`."""
+    clients: list[Api] = []
+    kubeconfig = cluster.kubeconfig.read_text()
+
+    async def connect(namespace: str, account: str) -> Api:
+        token = await api.create(paths.serviceaccounts(namespace, account, "token"), {"spec": {}})
+        config = yaml.safe_load(kubeconfig)
+        config["users"] = [{"name": user["name"], "user": {}} for user in config["users"]]
+        config["users"][0]["user"] = {"token": token["status"]["token"]}
+        config["contexts"][0]["context"]["user"] = config["users"][0]["name"]
+        file = tmp_path / f"{namespace}-{account}"
+        file.write_text(yaml.safe_dump(config))
+        clients.append(await Api.connect(str(file)))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        await client.close()
 
 
 @pytest.fixture(scope="session")

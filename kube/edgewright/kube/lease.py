@@ -75,7 +75,11 @@ class LeaderLease:
 
     async def acquire(self) -> None:
         """Wait until this candidate leads, then keep renewing in the background; API errors are retried."""
+        told = ""
         while not await self._attempt():
+            if self.holder != told:
+                told = self.holder
+                _log.info("%s stands by: %s leads %s", self.identity, self.holder, self._path)
             await self._stand_by()
         _log.info("%s leads %s", self.identity, self._path)
         self._renewals = asyncio.create_task(self._renew(), name=f"renew {self._path}")

@@ -3,13 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from edgewright.emulation.testbed import Testbed
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
 from edgewright.kube.grants import node_grants
@@ -18,28 +15,6 @@ RBAC = "rbac.authorization.k8s.io/v1"
 As = Callable[[str, str], Awaitable[Api]]
 Row = tuple[str, str, str, str, bool, bool]
 """Verb, group, resource, subresource, whether in its own namespace, whether it may."""
-
-
-@pytest.fixture
-async def as_account(cluster: Testbed, api: Api, tmp_path: Path) -> AsyncIterator[As]:
-    """Makes clients with the token of a ServiceAccount and nothing else."""
-    clients: list[Api] = []
-    kubeconfig = cluster.kubeconfig.read_text()
-
-    async def connect(namespace: str, account: str) -> Api:
-        token = await api.create(paths.serviceaccounts(namespace, account, "token"), {"spec": {}})
-        config = yaml.safe_load(kubeconfig)
-        config["users"] = [{"name": user["name"], "user": {}} for user in config["users"]]
-        config["users"][0]["user"] = {"token": token["status"]["token"]}
-        config["contexts"][0]["context"]["user"] = config["users"][0]["name"]
-        file = tmp_path / f"{namespace}-{account}"
-        file.write_text(yaml.safe_dump(config))
-        clients.append(await Api.connect(str(file)))
-        return clients[-1]
-
-    yield connect
-    for client in clients:
-        await client.close()
 
 
 async def make(api: Api, body: dict[str, Any], namespace: str | None = None) -> dict[str, Any]:
@@ -64,7 +39,8 @@ def binding(role: str, account_namespace: str, account_name: str) -> dict[str, A
 async def region(api: Api, namespace: str) -> str:
     """A namespace with an EdgeController of the nodes `mine-1` and `mine-2`, and its agent's account."""
     await make(api, account(names.AGENT_ACCOUNT), namespace)
-    await make(api, binding(names.ROLE_AGENT, namespace, names.AGENT_ACCOUNT), namespace)
+    for role in (names.ROLE_AGENT, names.ROLE_AGENT_HOME):
+        await make(api, binding(role, namespace, names.AGENT_ACCOUNT), namespace)
     controller = {
         "apiVersion": names.API_VERSION,
         "kind": "EdgeController",
@@ -176,27 +152,59 @@ async def test_others_bind_where_they_like(api: Api, region: str, guest: str) ->
         await bind(api, namespace, await pod(api, namespace), "anything")
 
 
-GRANTS: dict[str, list[Any]] = {
+CLAIMED = {
+    "type": "Accepted",
+    "status": "False",
+    "reason": "NamespaceClaimed",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+GRANTS: dict[str, Any] = {
     "nodes": ["foreign"],
+    "nodeCount": 7,
     "namespaces": ["kube-system"],
-    "conditions": [
-        {
-            "type": "Accepted",
-            "status": "False",
-            "reason": "NamespaceClaimed",
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }
-    ],
+    "observedGeneration": 7,
+    "conditions": [CLAIMED],
 }
 
 
 @pytest.mark.parametrize("field", GRANTS)
-async def test_an_agent_cannot_enlarge_its_grant(region: str, agent: Api, field: str) -> None:
+@pytest.mark.parametrize("change", ["set", "remove"])
+async def test_an_agent_cannot_change_what_is_granted(
+    api: Api, region: str, agent: Api, field: str, change: str
+) -> None:
     path = paths.edge_controllers(region, "ec", "status")
-    attempt = {"status": {field: GRANTS[field]}}
-    with pytest.raises(ApiError, match="may not change nodes, namespaces or conditions"):
-        await agent.patch(path, attempt)
-    await agent.patch(path, {"status": {"p99DecisionMs": 1.5}})
+    if change == "remove":
+        await api.patch(path, {"status": {field: GRANTS[field]}})
+    attempt = {"status": {field: GRANTS[field] if change == "set" else None}}
+    said = await refused(lambda: _patched(agent, path, attempt))
+    assert "an agent may change only algorithm, algorithmReason" in said
+
+
+async def _patched(client: Api, path: str, change: dict[str, Any]) -> None:
+    await client.patch(path, change)
+
+
+async def test_an_agent_reports_its_figures(region: str, agent: Api) -> None:
+    figures = {
+        "algorithm": "heuristic",
+        "algorithmReason": "spec.algorithm is auto, which means heuristic",
+        "decisionsPerSecond": 0.5,
+        "p99DecisionMs": 1.5,
+        "lastError": {"message": "m", "at": "2026-01-01T00:00:00Z"},
+    }
+    path = paths.edge_controllers(region, "ec", "status")
+    body = {
+        "apiVersion": names.API_VERSION,
+        "kind": "EdgeController",
+        "metadata": {"name": "ec", "namespace": region},
+        "status": figures,
+    }
+    made = await agent.apply(path, body, manager=names.MANAGER_AGENT)
+    assert figures.items() <= made["status"].items()
+    assert made["status"]["nodes"] == ["mine-1", "mine-2"]
+    fewer = {**body, "status": {"algorithm": "exact"}}
+    made = await agent.apply(path, fewer, manager=names.MANAGER_AGENT)
+    assert made["status"].keys() == {"algorithm", "nodes"}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ from edgewright.kube.reflector import Reflector
 class OperatorProcess:
     """One operator process that can be killed and started again."""
 
-    def __init__(self, bed: testbed.Testbed, name: str = "operator") -> None:
+    def __init__(self, bed: testbed.Testbed, name: str = "operator", arguments: Sequence[str] = ()) -> None:
+        self.arguments = arguments
         self.kubeconfig = bed.layout.kubeconfigs / "operator-under-test"
         self.log = bed.layout.logs / f"{name}-under-test.log"
         self._bed = bed
@@ -55,6 +56,7 @@ class OperatorProcess:
             "operator",
             "--kubeconfig",
             str(self.kubeconfig),
+            *self.arguments,
         ]
         with Path(self.log).open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ})

@@ -9,9 +9,9 @@ from edgewright.agents.groups import plan_groups
 from edgewright.agents.questions import question, world_of
 from edgewright.agents.records import DagRecord
 from edgewright.agents.region import STALE, Region
-from edgewright.core.problem import UNPLACED
-from edgewright.core.service import CPU
-from edgewright.kube.objects import Manifest
+from edgewright.core.problem import UNPLACED, World
+from edgewright.core.service import CPU, GPU
+from edgewright.kube.objects import Manifest, Pod
 
 
 @pytest.fixture
@@ -31,6 +31,12 @@ def cpu_used(region: Region) -> list[float]:
     return used
 
 
+def world(region: Region) -> World:
+    found = world_of(region, 0.0)
+    assert found is not None
+    return found
+
+
 def record(region: Region) -> DagRecord:
     return region.dags[DAG]
 
@@ -42,6 +48,25 @@ def test_only_granted_nodes_are_seen(region: Region) -> None:
     region.node_changed("n3", None)
     assert region.terrain.governed == {"n1", "n2"}
     assert not region.terrain.exists("n3")
+
+
+def test_an_edge_controller_that_grants_the_same_changes_nothing(region: Region) -> None:
+    region.dirty.clear()
+    assert not region.grant_changed(controller("n1", "n2"))
+    assert not region.dirty
+    assert region.grant_changed(controller("n1", "n2", algorithm="exact"))
+    assert region.dirty == {DAG}
+
+
+def test_another_name_of_a_resource_counts_for_pods_that_are_there(region: Region) -> None:
+    body = msgspec.to_builtins(pod("a-0", on="n1"))
+    body["spec"]["containers"][0]["resources"]["requests"]["vendor.example/gpu"] = "2"
+    gpus = msgspec.convert(body, Pod)
+    region.pod_changed(None, gpus, 0.0)
+    assert world(region).used[:, GPU].tolist() == [0.0, 0.0]
+    region.grant_changed(controller("n1", "n2", resourceNames={"gpu": "vendor.example/gpu"}))
+    assert world(region).used[:, GPU].tolist() == [2.0, 0.0]
+    assert [replica.request[GPU] for replica in region.replicas(record(region), 0.0)] == [2.0]
 
 
 def test_a_shared_node_counts_by_its_fraction(region: Region) -> None:
