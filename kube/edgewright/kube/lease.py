@@ -159,7 +159,7 @@ class LeaderLease:
     async def _stand_by(self) -> None:
         """Wait until the Lease may be free; after anything unexpected, until another look is worth it."""
         with contextlib.suppress(ApiError):
-            if self.holder and await self._until_free():
+            if self.holder and time.monotonic() < self._expires and await self._until_free():
                 return
         await asyncio.sleep(self._retry * random.uniform(0.8, 1.2))
 

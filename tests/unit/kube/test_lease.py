@@ -88,6 +88,70 @@ async def test_the_clock_of_another_machine_does_not_matter(fake_api: Api, scrip
     await mine.close()
 
 
+def event(holder: str, version: int, kind: str = "MODIFIED") -> dict[str, Any]:
+    return {"type": kind, "object": lease(holder, version)}
+
+
+async def test_a_standby_takes_a_released_lease_at_once(
+    fake_api: Api, script: Any, says: Make, streams: Make
+) -> None:
+    held, free = (
+        {**lease("you", 1), "spec": {**lease("you", 1)["spec"], "leaseDurationSeconds": 60}},
+        lease("", 3),
+    )
+    script.then(
+        says(body=held),
+        streams({"type": "MODIFIED", "object": held}, event("", 3), hold=True),
+        says(body=free),
+        says(body=lease("me", 4)),
+    )
+    mine = LeaderLease(fake_api, "ns", "l", "me", duration=60)
+    await asyncio.wait_for(mine.acquire(), 5)
+    assert script.requests[1][2]["fieldSelector"] == "metadata.name=l"
+    assert mine.is_leader
+
+
+async def test_a_standby_counts_from_the_last_renewal_that_it_saw(
+    fake_api: Api, script: Any, says: Make, streams: Make
+) -> None:
+    script.then(
+        says(body=lease("you", 1)),
+        streams(event("you", 2), event("you", 3), hold=True),
+        says(body=lease("you", 3)),
+        says(body=lease("me", 4)),
+    )
+    started = time.monotonic()
+    await asyncio.wait_for(candidate(fake_api).acquire(), 10)
+    assert 2.0 <= time.monotonic() - started < 3.0, "the Lease lasts 2 s, and no further look was needed"
+    assert len(script.requests) == 4
+
+
+async def test_a_standby_that_may_not_watch_looks_now_and_then(
+    fake_api: Api, script: Any, says: Make, refuses: Make
+) -> None:
+    script.then(
+        says(body=lease("you", 1)),
+        refuses(403, "Forbidden"),
+        says(body=lease("", 2)),
+        says(body=lease("me", 3)),
+    )
+    mine = candidate(fake_api)
+    await asyncio.wait_for(mine.acquire(), 5)
+    assert mine.is_leader
+
+
+async def test_a_standby_does_not_hammer_a_server_that_is_away(
+    fake_api: Api, script: Any, says: Make, drops: Any
+) -> None:
+    script.then(says(body=lease("you", 1)), drops)
+    mine = candidate(fake_api)
+    taking = asyncio.create_task(mine.acquire())
+    await asyncio.sleep(3.5)  # the Lease of 2 s has expired meanwhile
+    taking.cancel()
+    # Each try has a few repeats of its own, and pauses.
+    assert len(script.requests) < 60
+
+
 @pytest.mark.parametrize(("duration", "deadline", "retry"), [(10, 10, 2), (15, 2, 2), (15, 10, 0)])
 def test_settings_that_could_make_two_leaders_are_refused(
     duration: int, deadline: float, retry: float
