@@ -140,18 +140,6 @@ async def test_a_standby_that_may_not_watch_looks_now_and_then(
     assert mine.is_leader
 
 
-async def test_a_standby_does_not_hammer_a_server_that_is_away(
-    fake_api: Api, script: Any, says: Make, drops: Any
-) -> None:
-    script.then(says(body=lease("you", 1)), drops)
-    mine = candidate(fake_api)
-    taking = asyncio.create_task(mine.acquire())
-    await asyncio.sleep(3.5)  # the Lease of 2 s has expired meanwhile
-    taking.cancel()
-    # Each try has a few repeats of its own, and pauses.
-    assert len(script.requests) < 60
-
-
 @pytest.mark.parametrize(("duration", "deadline", "retry"), [(10, 10, 2), (15, 2, 2), (15, 10, 0)])
 def test_settings_that_could_make_two_leaders_are_refused(
     duration: int, deadline: float, retry: float
