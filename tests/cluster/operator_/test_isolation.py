@@ -25,7 +25,7 @@ METHODS = {
     "patch": "PATCH",
     "delete": "DELETE",
 }
-POD = {"spec": {"containers": [{"name": "c", "image": "c"}]}}
+POD = {"spec": {"schedulerName": names.SCHEDULER, "containers": [{"name": "c", "image": "c"}]}}
 
 
 @dataclass
