@@ -1,6 +1,6 @@
 """Kills agents, operators and the API server while DAGs come and go; counts what was lost or doubled.
 
-python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver]
+python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver] [--lease-seconds 4]
 """
 
 import asyncio
@@ -20,12 +20,15 @@ from bench.churn import Churn
 from bench.command import part
 from bench.rig import Rig, rig
 from bench.table import Findings, Row, verdict
+from bench.usage import Meter
 from edgewright.emulation.testbed import local, processes
 from edgewright.emulation.testbed.report import Report, silent
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api
 
 SCENARIO, REPETITIONS, SEED = "melbourne-small", 50, 11
+QUIET, IDLE = 15.0, 30.0
+"""Seconds of rest before, and of measuring, what leaders and standbys cost while nothing changes."""
 START_SECONDS, RESUME_SECONDS = 180.0, 90.0
 POLL = 0.02
 
@@ -83,12 +86,13 @@ async def until(what: str, done: Callable[[], Awaitable[bool]], seconds: float) 
 class Bout:
     """A testbed with two operators and two agent processes, and DAGs that come and go."""
 
-    def __init__(self, stand: Rig, api: Api) -> None:
+    def __init__(self, stand: Rig, api: Api, lease_seconds: int) -> None:
         self._stand, self._api = stand, api
         self._regions = [region.name for region in stand.city.regions]
         folder = stand.bed.layout.kubeconfigs
         self._operators = Pair(stand, api, "operator", ["operator", "--kubeconfig", str(folder / "operator")])
         agents = ["agent", "--all", "--kubeconfig", str(folder / "agents")]
+        agents += ["--lease-seconds", str(lease_seconds)]
         self._agents = Pair(stand, api, "agents", agents)
         self.churn = Churn(api, self._regions)
 
@@ -133,12 +137,17 @@ class Bout:
         return resumed
 
 
-async def bout(stand: Rig, victims: Sequence[Victim], repetitions: int, report: Report) -> Findings:
+async def bout(
+    stand: Rig, victims: Sequence[Victim], repetitions: int, lease_seconds: int, idle: float, report: Report
+) -> Findings:
     """All kills, the victims one after the other."""
     found, chance = Findings(), random.Random(SEED)
     async with await stand.connect() as api:
-        ring = Bout(stand, api)
+        ring = Bout(stand, api, lease_seconds)
         await ring.prepare()
+        if idle:
+            report(f"measuring {idle:.0f} s without changes")
+            await rest(stand, found, lease_seconds, idle)
         async with ring.churn.watched() as seen:
             for victim in victims:
                 times = []
@@ -149,6 +158,16 @@ async def bout(stand: Rig, victims: Sequence[Victim], repetitions: int, report: 
                 record(found, victim, times, seen.lost, seen.doubled, seen.bound)
                 seen.forget()
     return found
+
+
+async def rest(stand: Rig, found: Findings, lease_seconds: int, idle: float) -> None:
+    """What two operators, two agents of both regions and the API server cost while nothing changes."""
+    await asyncio.sleep(QUIET)
+    meter = Meter.start(stand.pids())
+    await asyncio.sleep(idle)
+    for process, seconds in meter.read().items():
+        percent = f"{100 * seconds / idle:.1f}"
+        found.sample("kills-idle", lease_s=lease_seconds, process=process, percent=percent)
 
 
 def record(
@@ -175,16 +194,19 @@ def measure(
     *,
     victims: Sequence[Victim] = tuple(Victim),
     repetitions: int = REPETITIONS,
+    lease_seconds: int = names.LEASE_AGENT_SECONDS,
+    idle: float = IDLE,
     report: Report = silent,
 ) -> Findings:
     """Kill each victim so often."""
     with rig("kills", SCENARIO, "edge", report=report) as stand:
-        return asyncio.run(bout(stand, victims, repetitions, report))
+        return asyncio.run(bout(stand, victims, repetitions, lease_seconds, idle, report))
 
 
 def main(
     repetitions: Annotated[int, typer.Option(min=1, help="Kills of each victim.")] = REPETITIONS,
     victims: Annotated[str, typer.Option(help=f"By comma: {', '.join(Victim)}.")] = ",".join(Victim),
+    lease_seconds: Annotated[int, typer.Option(min=3, help="Of the agents.")] = names.LEASE_AGENT_SECONDS,
 ) -> None:
     """Kill agents, operators and the API server while DAGs come and go."""
     chosen = []
@@ -192,7 +214,12 @@ def main(
         if name.strip() not in set(Victim):
             raise typer.BadParameter(f"--victims: no {name.strip()!r}; there are {', '.join(Victim)}")
         chosen.append(Victim(name.strip()))
-    part("kills", lambda report: measure(victims=chosen, repetitions=repetitions, report=report))
+    part(
+        "kills",
+        lambda report: measure(
+            victims=chosen, repetitions=repetitions, lease_seconds=lease_seconds, report=report
+        ),
+    )
 
 
 if __name__ == "__main__":
