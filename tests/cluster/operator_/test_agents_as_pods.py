@@ -132,7 +132,7 @@ async def test_replicas_and_resources_are_the_region_s(
         found = (await api.get(deployment(region.namespace)))["spec"]
         resources = found["template"]["spec"]["containers"][0]["resources"]
         wanted = {"requests": {"cpu": "70m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
-        return found["replicas"] == 1 and resources == wanted
+        return bool(found["replicas"] == 1 and resources == wanted)
 
     await wait_until("the Deployment follows", changed)
     with pytest.raises(ApiError, match="less than or equal to 5"):

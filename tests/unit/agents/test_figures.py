@@ -57,6 +57,6 @@ def test_the_pace_is_that_of_the_last_minute() -> None:
     assert pace.read() == (0.0, None)
     for number in range(100):
         pace.note(0.001 * (number + 1))
-    assert pace.read() == (pytest.approx(100 / 60), pytest.approx(0.1))
+    assert pace.read() == pytest.approx((100 / 60, 0.1))
     now = 61.0
-    assert pace.read() == (0.0, pytest.approx(0.1)), "the percentile stays what it was"
+    assert pace.read() == pytest.approx((0.0, 0.1)), "the percentile stays what it was"
