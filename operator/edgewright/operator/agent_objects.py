@@ -20,6 +20,8 @@ from edgewright.operator.regions import LABEL_REGION_OWNER, Controller, Trouble,
 LISTEN = "0.0.0.0:8080"
 """Where an agent pod serves metrics and its health."""
 SELECTOR = {LABEL_APP: APP_AGENT}
+READY_SECONDS = 180
+"""After which new agents that are not Ready are worth a word; the first start on a machine compiles."""
 _PULLS = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}
 _STARTS = {"ContainerCreating", "PodInitializing", ""}
 _WORDS = 300
@@ -31,6 +33,7 @@ def agent_objects(controller: Controller, template: AgentTemplate) -> tuple[Comp
     deployment = {
         "replicas": spec.replicas,
         "revisionHistoryLimit": 2,
+        "progressDeadlineSeconds": READY_SECONDS,
         "selector": {"matchLabels": SELECTOR},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "template": _pod(controller, template),
@@ -108,7 +111,16 @@ def trouble(deployment: Manifest | None, pods: Iterable[StartingPod]) -> Trouble
     if said:
         first = max(sorted(set(said)), key=said.count)
         return Trouble(Reason.AGENT_FAILING, f"{len(said)} of {len(living)} agent pods: {first}")
+    if living and _stuck(deployment):
+        words = f"New agent pods were not Ready within {READY_SECONDS} s; their logs say why."
+        return Trouble(Reason.AGENT_FAILING, words)
     return None
+
+
+def _stuck(deployment: Manifest | None) -> bool:
+    """Whether the Deployment gave up waiting for its newest pods."""
+    conditions = () if deployment is None else deployment.status.get("conditions") or ()
+    return any(entry.get("reason") == "ProgressDeadlineExceeded" for entry in conditions)
 
 
 def _complaint(pod: StartingPod) -> str:

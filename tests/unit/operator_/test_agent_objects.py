@@ -200,6 +200,14 @@ def test_agents_that_run_or_start_are_no_trouble(status: dict[str, Any]) -> None
     assert trouble(None, [pod(**status)]) is None
 
 
+def test_agents_that_run_but_do_not_become_ready_are_told() -> None:
+    condition = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    late = msgspec.convert({"metadata": {}, "status": {"conditions": [condition]}}, Manifest)
+    found = trouble(late, [pod(**container(state={"running": {}}))])
+    assert found is not None
+    assert "not Ready within" in found.message
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [("exceeded quota: pods", "QuotaExceeded"), ("violates PodSecurity", "PodRejected")],
