@@ -28,6 +28,7 @@ class Figures:
     def __init__(self, api: Api, region: Region, pace: Pace) -> None:
         self._api, self._region, self._pace = api, region, pace
         self._error: Mapping[str, str] | None = None
+        self._refusal = ""
 
     def note_error(self, message: str) -> None:
         """Something went wrong; the same words again are told with the time of the first."""
@@ -68,8 +69,11 @@ class Figures:
                 paths.edge_controllers(namespace, name, "status"), body, manager=MANAGER_AGENT
             )
         except ApiError as error:
-            _log.warning("status of EdgeController %s/%s: %s", namespace, name, error)
+            if str(error) != self._refusal:
+                self._refusal = str(error)
+                _log.warning("status of EdgeController %s/%s: %s", namespace, name, error)
             return False
+        self._refusal = ""
         return True
 
 

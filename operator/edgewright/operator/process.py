@@ -16,6 +16,7 @@ from edgewright.kube.names import OPERATOR_ACCOUNT
 from edgewright.operator import work
 from edgewright.operator.agent_template import AgentTemplate, load
 from edgewright.operator.dag_worker import DagWorker
+from edgewright.operator.installed import differences
 from edgewright.operator.load_worker import LoadWorker
 from edgewright.operator.log import configure, log
 from edgewright.operator.perform import NotLeadingError, Performer
@@ -252,6 +253,8 @@ async def _kinds_served(api: Api) -> None:
         except ApiError as error:
             problem = str(error)
         if not problem:
+            for difference in await differences(api):
+                log.warning("%s (manifests/crds, or the chart edgewright-crds)", difference)
             return
         if problem != told:
             log.warning("waiting for the custom resources (%s); install manifests/ with kubectl", problem)
