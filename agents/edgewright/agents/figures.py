@@ -32,7 +32,7 @@ class Figures:
 
     def note_error(self, message: str) -> None:
         """Something went wrong; the same words again are told with the time of the first."""
-        if self._error is None or self._error["message"] != message[:_LONGEST]:
+        if self._error is None or self._error.get("message") != message[:_LONGEST]:
             self._error = {"message": message[:_LONGEST], "at": conditions.now()}
 
     def read(self) -> dict[str, Any]:
