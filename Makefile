@@ -22,7 +22,7 @@ demo: .venv/.installed ## Place three DAGs on an emulated city, cut a node, watc
 	@$(BIN)/edgewright demo $(if $(KEEP),--keep)
 
 test: .venv/.installed ## Run every test: unit, cluster (real API server), end to end
-	$(BIN)/edgewright testbed build
+	$(BIN)/edgewright testbed build --prometheus
 	$(BIN)/pytest -q tests/unit -n 2
 	$(BIN)/pytest -q tests/cluster -n 2 --dist loadfile
 	$(BIN)/pytest -q tests/e2e
@@ -44,8 +44,9 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: .venv/.installed ## Write manifests/crds from the typed models
+generate: .venv/.installed ## Write manifests/crds from the typed models, and the dashboards
 	$(BIN)/python -m edgewright.kube.crds
+	$(BIN)/python charts/dashboards.py
 
 lock: ## Resolve the requirements again
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --all-extras -o requirements/run.txt

@@ -53,6 +53,15 @@ def cluster() -> Iterator[testbed.Testbed]:
     testbed.down(bed.name)
 
 
+@pytest.fixture(scope="session")
+def observed_cluster() -> Iterator[testbed.Testbed]:
+    """A testbed as a user brings it up: operator and agents of two regions, and a Prometheus."""
+    _sweep()
+    bed = _up(bare=False, prometheus=True)
+    yield bed
+    testbed.down(bed.name)
+
+
 @pytest.fixture
 def new_cluster() -> Iterator[Callable[..., testbed.Testbed]]:
     """Makes private control planes (fields of `testbed.Options`), for tests that stop or overload things."""

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 
+from edgewright.agents import metrics
 from edgewright.agents.heartbeats import Heartbeats
 from edgewright.agents.node_loss import Flapping
+from edgewright.agents.recovery import Recoveries
 from edgewright.agents.region import Region
 from edgewright.kube import paths
 from edgewright.kube.api import Api
@@ -28,6 +31,7 @@ class Evictions:
 
     def __init__(self, api: Api, region: Region, heartbeats: Heartbeats, changed: Callable[[], None]) -> None:
         self.flapping = Flapping()
+        self.recoveries = Recoveries(region, metrics.RECOVERY.of(region.key[0]).observe)
         self.suspended = False
         """Whether so much of the region is silent that nobody is evicted."""
         self.evicted = 0
@@ -109,9 +113,12 @@ class Evictions:
     async def _act(self, suspects: set[str], orphans: Iterable[Pod], now: float) -> None:
         """Confirm suspicions by a fresh read, close those nodes, delete the pods that must not wait there."""
         confirmed = await self._heartbeats.confirm(suspects) if suspects else frozenset()
+        self.recoveries.lost(confirmed - self._lost, time.monotonic())
         for node in sorted(confirmed - self._lost):
             self.flapping.lost(node, now)
-            _log.warning("node %s is silent for %.1f s", node, self._heartbeats.detector.age(node) or 0.0)
+            age = self._heartbeats.detector.age(node) or 0.0
+            metrics.DETECTION.of(self._region.key[0]).observe(age)
+            _log.warning("node %s is silent for %.1f s", node, age)
         if confirmed - self._lost:
             self._lost |= confirmed
             self._close(now)
@@ -138,5 +145,6 @@ class Evictions:
                 _log.warning("pod %s/%s on lost node %s: %s", namespace, name, pod.spec.node_name, error)
             return
         self.evicted += 1
+        metrics.EVICTIONS.of(self._region.key[0]).inc()
         if len(self._deleted) > 10_000:
             self._deleted = {uid: at for uid, at in self._deleted.items() if now - at < _RETRY}

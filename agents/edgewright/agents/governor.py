@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-from edgewright.agents import footprint
+from edgewright.agents import footprint, metrics
 from edgewright.agents.eviction import Evictions
 from edgewright.agents.figures import Figures
 from edgewright.agents.heartbeats import Heartbeats
@@ -17,12 +17,13 @@ from edgewright.agents.records import Rejected
 from edgewright.agents.region import Region
 from edgewright.agents.rejections import LIMIT
 from edgewright.agents.thinking import Thinking
-from edgewright.agents.turns import Turns
+from edgewright.agents.turns import Key, Turns
 from edgewright.agents.watching import RegionWatches, SharedWatches, pod_reference
 from edgewright.kube import paths
 from edgewright.kube.api import Api
 from edgewright.kube.errors import ApiError
 from edgewright.kube.events import EventRecorder
+from edgewright.kube.metrics import STATES
 
 COALESCE = 0.005
 """Seconds to wait after an event for those that come with it, so that turns are taken in order."""
@@ -84,6 +85,7 @@ class Governor:
         self._watches = RegionWatches(api, self.region, lambda region: self._wake.set())
         self._clearing: set[asyncio.Task[None]] = set()
         self._freed_at = float("-inf")
+        metrics.begin(key[0])
 
     async def run(self) -> None:
         """Govern until cancelled."""
@@ -97,13 +99,31 @@ class Governor:
                 len(region.dags),
             )
             footprint.give_back()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._decide(), name="decide")
-                tasks.create_task(self._publisher.run(), name="publish")
-                tasks.create_task(self._recorder.run(), name="events")
-                tasks.create_task(self._figures.run(self._watches.status), name="figures")
-                tasks.create_task(self._trim(), name="trim")
-                tasks.create_task(self._watches.watch_over(), name="watch over")
+            with STATES.read_from(lambda: metrics.states(self, _clock())):
+                await self._work()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._decide(), name="decide")
+            tasks.create_task(self._publisher.run(), name="publish")
+            tasks.create_task(self._recorder.run(), name="events")
+            tasks.create_task(self._figures.run(self._watches.status), name="figures")
+            tasks.create_task(self._trim(), name="trim")
+            tasks.create_task(self._watches.watch_over(), name="watch over")
+
+    @property
+    def unplaced(self) -> int:
+        """Pods for which no place was found."""
+        return sum(len(standing.unplaced) for standing in self._placer.standings.values())
+
+    @property
+    def waiting(self) -> int:
+        """ServiceDAGs that wait for a decision."""
+        return len(self._turns)
+
+    def predictions(self) -> Iterator[tuple[Key, Mapping[str, float]]]:
+        """What the written status of each ServiceDAG predicts."""
+        return self._publisher.predictions()
 
     def proof(self, now: float) -> None:
         """The Lease watch is proven live: judge the nodes."""
@@ -153,12 +173,12 @@ class Governor:
 
     def _look(self) -> None:
         """Turn what the watches noted into turns."""
-        region = self.region
+        region, now = self.region, _clock()
         dirty, region.dirty = region.dirty, set()
         for key in dirty:
             self._placer.look(key)
             self._publisher.mark(key)
-        now = _clock()
+            self.evictions.recoveries.look(key, self.evictions.lost, now)
         if region.freed and now - self._freed_at >= _FREED_PAUSE:
             region.freed, self._freed_at = False, now
             self._turns.freed(now)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from edgewright.agents import metrics
 from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_node, rehearse
 from edgewright.agents.choice import ALTERNATIVES, COMPARED, Choice, NoNodes, imagined, reasons_of
 from edgewright.agents.groups import Plan, Replica, plan_groups
@@ -129,6 +130,8 @@ class Placer:
         standing.violations, standing.unplaced = violations, frozenset(r.uid for r in left)
         now = self._clock()
         if left:
+            for constraint in {violation.constraint for violation in violations}:
+                metrics.UNPLACEABLE.of(self._region.key[0], constraint.value).inc()
             self._turns.failed(key, now, most=2.0 if plan.partial else None)
         if plan.partial and standing.overdue(now, GANG_DEADLINE):
             await self._take_back(record)
@@ -188,7 +191,9 @@ class Placer:
 
         started = self._clock()
         decision = self._thinking.place(problem, algorithm, budget)
-        self._pace.note(self._clock() - started)
+        seconds = self._clock() - started
+        self._pace.note(seconds)
+        metrics.DECISION.of(self._region.key[0], decision.policy).observe(seconds)
         if decision.violations:
             return Choice(problem, slots, decision, decision.violations)
         violations = tuple(check(problem, decision.assign))
@@ -240,11 +245,12 @@ class Placer:
 
     async def _bind(self, key: Key, targets: Sequence[Target], *, whole: bool) -> None:
         """Dry run of the group, then the writes; `whole`: nothing is written unless all can be."""
-        wanted = list(targets)
+        wanted, started = list(targets), self._clock()
         try:
             if len(targets) > 1:
                 wanted = await self._rehearse(key, targets, whole=whole)
-            self._note(key, await bind(self._api, wanted, self._leading))
+            self._note(key, await bind(self._api, wanted, self._leading), "binding")
+            metrics.BINDING.of(self._region.key[0]).observe(self._clock() - started)
         except asyncio.CancelledError:
             for target in wanted:
                 self._region.unreserve(target.uid)
@@ -258,7 +264,7 @@ class Placer:
         since = self._clock() - PROOF
         doubtful = [t for t in one_per_node(targets) if self._accepted.get(t.node, since) <= since]
         rehearsed = await rehearse(self._api, doubtful)
-        self._note(key, rehearsed)
+        self._note(key, rehearsed, "rehearsal")
         refused = [result for result in rehearsed if result.outcome is not Outcome.BOUND]
         closed = {result.target.node for result in refused}
         wanted = [] if refused and whole else [target for target in targets if target.node not in closed]
@@ -270,11 +276,12 @@ class Placer:
                 self._region.close_for(target.uid, target.node, self._clock())
         return wanted
 
-    def _note(self, key: Key, results: Sequence[Result]) -> None:
+    def _note(self, key: Key, results: Sequence[Result], stage: str) -> None:
         """Take over what became of bindings: only what is bound keeps its reservation."""
         now = self._clock()
         for result in results:
             target = result.target
+            metrics.BINDINGS.of(self._region.key[0], stage, result.outcome.value).inc()
             if result.outcome is Outcome.BOUND:
                 self._accepted[target.node] = now
                 continue

@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from edgewright.agents import footprint
+from edgewright.agents import footprint, metrics
 from edgewright.agents.governor import Governor
 from edgewright.agents.heartbeats import Heartbeats
 from edgewright.agents.thinking import Thinking
@@ -21,7 +21,9 @@ from edgewright.agents.watching import SharedWatches
 from edgewright.kube import paths
 from edgewright.kube.api import Api, ApiError
 from edgewright.kube.lease import LeaderLease
+from edgewright.kube.metrics import STATES, Reading, observe_request
 from edgewright.kube.names import LEASE_AGENT, LEASE_AGENT_SECONDS
+from edgewright.kube.serving import address, serving
 
 _PAUSE = 1.0
 """Seconds between two tries for the same region."""
@@ -40,10 +42,17 @@ class Settings:
     """How long a Lease lasts after its holder vanished."""
     connections: int = 48
     """Concurrent requests of all regions together; a connection takes about a quarter of a megabyte."""
+    listen: str = ""
+    """HOST:PORT of /metrics, /healthz and /readyz of all regions together; none: nothing is served."""
 
 
 async def serve(settings: Settings) -> None:
-    """Govern every region until SIGTERM or SIGINT; raises ApiError when the configuration is unusable."""
+    """Govern every region until SIGTERM or SIGINT.
+
+    Raises ListenError if `settings.listen` cannot be served, ApiError when the configuration is unusable.
+    """
+    if settings.listen:
+        address(settings.listen)
     footprint.use_one_heap()
     footprint.do_without_scipy()
     identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -54,15 +63,22 @@ async def serve(settings: Settings) -> None:
         share = max(12, settings.connections // len(settings.regions))
         apis = [
             await stack.enter_async_context(
-                await Api.connect(settings.kubeconfig, context, connections=share)
+                await Api.connect(
+                    settings.kubeconfig,
+                    context,
+                    connections=share,
+                    observe=observe_request if settings.listen else None,
+                )
             )
             for context, _ in settings.regions
         ]
         thinking = Thinking()
         stack.callback(thinking.close)
+        process = Process(apis, settings, thinking, identity)
+        await stack.enter_async_context(serving(settings.listen, process.readiness))
+        stack.enter_context(STATES.read_from(process.leading))
         await thinking.warm_up()
         footprint.give_back()
-        process = Process(apis, settings, thinking, identity)
         running = asyncio.create_task(process.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,6 +99,7 @@ class Process:
         self._thinking = thinking
         self._identity = identity
         self._governors: set[Governor] = set()
+        self._leases: dict[str, LeaderLease | None] = {namespace: None for _, namespace in settings.regions}
         self._sharing: asyncio.Task[None] | None = None
         self._shared = SharedWatches(apis[0])
         self._heartbeats = Heartbeats(apis[0], self._proof)
@@ -104,7 +121,8 @@ class Process:
         while True:
             try:
                 key = await self._controller(api, namespace)
-                async with self._lease(api, key[0]) as lease:
+                self._leases[namespace] = lease = self._lease(api, key[0])
+                async with lease:
                     await self._term(api, key, lease, ended)
             except Exception as error:  # the other regions of this process go on
                 _log.exception("namespace %s: the term ended", namespace)
@@ -113,6 +131,23 @@ class Process:
                 _log.warning("EdgeController %s/%s: the Lease was lost; standing by", *key)
                 ended = "The Lease was lost: it could not be renewed in time."
             await asyncio.sleep(_PAUSE)
+
+    def readiness(self) -> tuple[bool, str]:
+        """Ready when every region is led, or stood by for; the words name the first that is not."""
+        said = []
+        for namespace, lease in self._leases.items():
+            ready, words = (
+                (False, "starting, or waiting for its EdgeController") if lease is None else lease.standing
+            )
+            if not ready:
+                return False, f"{namespace}: {words}"
+            said.append(f"{namespace}: {words}")
+        return True, "\n".join(said)
+
+    def leading(self) -> Iterator[Reading]:
+        """Which regions this process leads."""
+        for namespace, lease in self._leases.items():
+            yield metrics.LEADER.at(lease is not None and lease.is_leader, namespace)
 
     def _lease(self, api: Api, namespace: str) -> LeaderLease:
         return LeaderLease(api, namespace, LEASE_AGENT, self._identity, duration=self._settings.lease_seconds)

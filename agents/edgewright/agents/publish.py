@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,12 @@ class Publisher:
         """Something about the whole region changed."""
         for key in self._region.dags:
             self.mark(key)
+
+    def predictions(self) -> Iterator[tuple[Key, Mapping[str, float]]]:
+        """`status.predicted` of every ServiceDAG as written last."""
+        for key, page in self._pages.items():
+            if page.written is not None and "predicted" in page.written:
+                yield key, page.written["predicted"]
 
     async def run(self) -> None:
         """Write until cancelled."""

@@ -32,6 +32,10 @@ class Turns:
     def __init__(self) -> None:
         self._entries: dict[Key, _Entry] = {}
 
+    def __len__(self) -> int:
+        """How many DAGs wait for a decision."""
+        return sum(entry.waiting is not None for entry in self._entries.values())
+
     def ask(self, key: Key, *, priority: int, created: float, now: float) -> None:
         """Note that the DAG has pods to place; asking again changes nothing but its rank."""
         entry = self._entries.setdefault(key, _Entry(priority, created))

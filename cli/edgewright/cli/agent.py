@@ -23,6 +23,9 @@ def agent(
     lease_seconds: Annotated[
         int, typer.Option(min=3, max=3600, help="How long a vanished agent keeps its region's Lease.")
     ] = LEASE_AGENT_SECONDS,
+    listen: Annotated[
+        str, typer.Option(help="HOST:PORT at which /metrics, /healthz and /readyz are served; else nowhere.")
+    ] = "",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Bind the pods of a region's ServiceDAGs, and place them again when nodes die.
@@ -41,7 +44,10 @@ def agent(
     )
     try:
         regions = regions_of(kubeconfig, context or (), namespace, every=all_regions)
-        uvloop.run(serve(Settings(kubeconfig=kubeconfig, regions=regions, lease_seconds=lease_seconds)))
+        settings = Settings(
+            kubeconfig=kubeconfig, regions=regions, lease_seconds=lease_seconds, listen=listen
+        )
+        uvloop.run(serve(settings))
     except (ApiError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

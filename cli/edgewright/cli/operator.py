@@ -27,6 +27,25 @@ def operator(
             " `agent`). Without it none are run, and Deployments made so before are removed.",
         ),
     ] = None,
+    listen: Annotated[
+        str, typer.Option(help="HOST:PORT at which /metrics, /healthz and /readyz are served; else nowhere.")
+    ] = "",
+    prometheus: Annotated[
+        str,
+        typer.Option(
+            help="Base URL of a Prometheus that knows how users' requests fare (metric "
+            "edgewright_request_duration_seconds); QoSMet is then judged by them, else by predictions."
+        ),
+    ] = "",
+    observation_interval: Annotated[
+        float, typer.Option(min=1, help="Seconds between two questions to Prometheus.")
+    ] = 30.0,
+    observation_window: Annotated[
+        float,
+        typer.Option(
+            min=4, help="Seconds that an observation looks back; at least twice Prometheus' scrape interval."
+        ),
+    ] = 120.0,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Turn ServiceDAGs into Deployments, Services and PodDisruptionBudgets, and report their status.
@@ -39,21 +58,25 @@ def operator(
     from edgewright.kube.api import ApiError
     from edgewright.operator.agent_template import TemplateError
     from edgewright.operator.process import EXIT_LOST_LEASE, run
-    from edgewright.operator.settings import OperatorSettings
+    from edgewright.operator.settings import OperatorSettings, prometheus_url
 
-    settings = OperatorSettings(
-        kubeconfig=kubeconfig,
-        context=context,
-        namespace=namespace,
-        workers=workers,
-        writes=writes,
-        resync=resync,
-        agent_template=agent_template,
-        log_level=log_level,
-    )
     try:
+        settings = OperatorSettings(
+            kubeconfig=kubeconfig,
+            context=context,
+            namespace=namespace,
+            workers=workers,
+            writes=writes,
+            resync=resync,
+            agent_template=agent_template,
+            listen=listen,
+            prometheus=prometheus_url(prometheus) if prometheus else "",
+            observation_interval=observation_interval,
+            observation_window=observation_window,
+            log_level=log_level,
+        )
         status = uvloop.run(run(settings))
-    except (ApiError, TemplateError) as error:
+    except (ApiError, TemplateError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     if restart and status == EXIT_LOST_LEASE:

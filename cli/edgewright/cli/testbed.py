@@ -79,6 +79,14 @@ def up(
     regions: Annotated[
         int | None, typer.Option("--regions", help="Another number of regions than the scenario's.")
     ] = None,
+    prometheus: Annotated[
+        bool,
+        typer.Option(
+            "--prometheus",
+            help="Start a Prometheus too, which scrapes operator and agents; from it the operator reads "
+            "what users' requests took. (Built from source it takes 5 minutes, once.)",
+        ),
+    ] = False,
 ) -> None:
     """Bring up a control plane, the nodes of a scenario, the operator and the agents.
 
@@ -92,7 +100,12 @@ def up(
 
     console = Console(highlight=False)
     options = testbed.Options(
-        scenario=scenario, nodes=nodes, regions=regions, heartbeat=heartbeat.value, bare=bare
+        scenario=scenario,
+        nodes=nodes,
+        regions=regions,
+        heartbeat=heartbeat.value,
+        bare=bare,
+        prometheus=prometheus,
     )
     with _refusals(), reporter(console) as report:
         bed = testbed.up(name, options=options, report=report)
@@ -151,6 +164,9 @@ def _show_status(found: "Status") -> None:
         [(p.name, str(p.pid), "running" if p.alive else "ended") for p in found.processes],
         wrong=WRONG,
     )
+    if found.endpoints:
+        typer.echo()
+        columns(("ENDPOINT", "ADDRESS"), list(found.endpoints.items()))
     if found.nodes is None:
         typer.echo("\nthe API server does not answer")
         return
@@ -178,7 +194,11 @@ def kubeconfig(
 
 
 @app.command()
-def build() -> None:
+def build(
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Get Prometheus and promtool too (5 minutes from source).")
+    ] = False,
+) -> None:
     """Get the control plane's programs and compile the model now, so that `up` need not.
 
     Does nothing to what is there already.
@@ -192,7 +212,8 @@ def build() -> None:
     with _refusals(), reporter(console) as report:
         compiler = model.compiler()
         try:
-            programs = binaries.resolve(report)
+            optional = (binaries.PROMETHEUS,) if prometheus else ()
+            programs = binaries.resolve(report, (*binaries.COMPONENTS, *optional))
             model.finish(compiler, report)
         finally:
             model.end(compiler)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,6 +28,8 @@ _RELOAD_INTERVAL = 5.0
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 
 
+Observe = Callable[[str, int, float], None]
+
 __all__ = ["Api", "ApiError"]
 
 
@@ -42,11 +44,13 @@ class Api:
         source: Source,
         timeout: float = 30.0,
         connections: int = 32,
+        observe: Observe | None = None,
     ) -> None:
         self._session = session
         self._configuration = configuration
         self._source = source
         self._timeout = timeout
+        self._observe = observe
         self._slots = asyncio.Semaphore(connections)
         self._reloaded = float("-inf")
 
@@ -58,10 +62,12 @@ class Api:
         *,
         connections: int = 32,
         timeout: float = 30.0,  # noqa: ASYNC109 - the default of each request, not of this call
+        observe: Observe | None = None,
     ) -> Self:
         """Client for `kubeconfig`, else $KUBECONFIG, else in-cluster, else ~/.kube/config; makes no request.
 
-        `connections` bounds the concurrent requests (watches are not counted), `timeout` is in seconds.
+        `connections` bounds the concurrent requests (watches are not counted), `timeout` is in seconds;
+        `observe` hears of every request that was answered or failed (method, status or 0, seconds).
         Raises ApiError with status 0 and reason `NoConfiguration` if none is found or it cannot be read.
         """
         import aiohttp  # noqa: PLC0415 - two seconds of imports that the command line must not pay at start
@@ -76,7 +82,9 @@ class Api:
             read_bufsize=2**18,
             trust_env=not _loopback(str(configuration.host)),
         )
-        return cls(session, configuration, source=source, timeout=timeout, connections=connections)
+        return cls(
+            session, configuration, source=source, timeout=timeout, connections=connections, observe=observe
+        )
 
     async def close(self) -> None:
         """Close the connections; running requests and watches fail."""
@@ -200,7 +208,7 @@ class Api:
             last = attempt + 1 == _ATTEMPTS
             try:
                 async with self._slots:
-                    return await self._once(
+                    return await self._observed(
                         method,
                         path,
                         params,
@@ -221,6 +229,20 @@ class Api:
                 delay = min(delay, _RETRY_AFTER_CAP)
             await asyncio.sleep(delay * random.uniform(1.0, 1.3))
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _observed(self, method: str, *args: Any, **kwargs: Any) -> bytes:
+        if self._observe is None:
+            return await self._once(method, *args, **kwargs)
+        started, status = time.monotonic(), 0
+        try:
+            content = await self._once(method, *args, **kwargs)
+            status = 200
+        except ApiError as error:
+            status = error.status
+            raise
+        finally:
+            self._observe(method, status, time.monotonic() - started)
+        return content
 
     async def _once(
         self,

@@ -30,7 +30,7 @@ class ConditionType(_Explained):
     ACCEPTED = "Accepted", "The spec is sound and its objects could be created"
     PLANNED = "Planned", "A planner's plan guides the placement"
     PLACED = "Placed", "At least min replicas of every microservice are bound to nodes"
-    QOS_MET = "QoSMet", "The predicted quality of service is within the limits"
+    QOS_MET = "QoSMet", "The quality of service, observed where it is, else predicted, is within the limits"
     DEGRADED = "Degraded", "Something needs attention although the service may still answer"
 
 
@@ -64,9 +64,12 @@ class Reason(_Explained):
     BINDING_FAILED = "BindingFailed", "The API server refused a binding; the group is completed elsewhere"
     REBINDING = "Rebinding", "Replacements of lost or deleted replicas are being placed"
     # QoSMet
-    WITHIN_LIMITS = "WithinLimits", "Every predicted value is within its limit"
+    WITHIN_LIMITS = "WithinLimits", "Every value is within its limit; the message says which were observed"
     NO_LIMITS = "NoLimits", "The spec sets no QoS limit"
-    LIMIT_EXCEEDED = "LimitExceeded", "A predicted value exceeds its limit; the message says which"
+    LIMIT_EXCEEDED = (
+        "LimitExceeded",
+        "A value, observed or predicted, exceeds its limit; the message says which",
+    )
     NOT_PLACED = "NotPlaced", "There is no placement to predict from"
     # Degraded
     AS_EXPECTED = "AsExpected", "Nothing needs attention"

@@ -63,6 +63,7 @@ class LeaderLease:
         self._seen: tuple[str, float] = ("", float("-inf"))
         self._expires = float("-inf")
         """When the Lease of another holder would expire, were it not renewed; monotonic seconds."""
+        self._answered = float("-inf")
         self._held_until = float("-inf")
         self._current: dict[str, Any] = {}
         self._renewals: asyncio.Task[None] | None = None
@@ -72,6 +73,17 @@ class LeaderLease:
     def is_leader(self) -> bool:
         """Whether this process may act as leader now."""
         return not self.lost.is_set() and time.monotonic() < self._held_until
+
+    @property
+    def standing(self) -> tuple[bool, str]:
+        """Whether this candidate leads, or stands by in touch with the API server; and that in words."""
+        if self.is_leader:
+            return True, "leading"
+        if self.lost.is_set():
+            return False, "the Lease was lost"
+        if time.monotonic() - self._answered > self._duration:
+            return False, "its Lease has not been read lately"
+        return True, f"standing by for {self.holder or 'nobody'}"
 
     async def acquire(self) -> None:
         """Wait until this candidate leads, then keep renewing in the background; API errors are retried."""
@@ -150,6 +162,7 @@ class LeaderLease:
 
     def _see(self, lease: dict[str, Any]) -> None:
         """Note who holds the Lease and when it would expire."""
+        self._answered = time.monotonic()
         spec, version = lease.get("spec") or {}, lease["metadata"]["resourceVersion"]
         self.holder = spec.get("holderIdentity") or ""
         if version != self._seen[0]:

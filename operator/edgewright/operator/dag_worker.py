@@ -12,7 +12,7 @@ from edgewright.core.replicas import replica_counts
 from edgewright.core.service import ServiceDag
 from edgewright.kube import paths
 from edgewright.kube.api import Api, ApiError
-from edgewright.kube.conditions import now
+from edgewright.kube.conditions import Reason, now
 from edgewright.kube.convert import Origin
 from edgewright.kube.events import EventRecorder
 from edgewright.operator import check
@@ -31,6 +31,7 @@ from edgewright.operator.claims import Key
 from edgewright.operator.dag import Dag
 from edgewright.operator.foreign_load import DEFAULT_NAMES
 from edgewright.operator.log import log
+from edgewright.operator.metrics import VIOLATIONS
 from edgewright.operator.observed import Desired, Now, Observed, Rejection
 from edgewright.operator.perform import Memory, Outcome, Performer
 from edgewright.operator.reconcile import reconcile
@@ -167,6 +168,8 @@ class DagWorker:
             replicas=self._world.replicas(dag.key),
             status_written=memory.status_written,
             status_held=memory.status_held,
+            asked=self._world.measured is not None,
+            measured=(self._world.measured or {}).get(dag.key),
         )
 
     async def _report(self, dag: Dag, actions: Sequence[Action], memory: Memory) -> None:
@@ -184,6 +187,8 @@ class DagWorker:
         self._world.see_dag("MODIFIED", answer)
         for said in (action for action in actions if isinstance(action, Announce)):
             self._events.record(_reference(dag), said.reason, said.message, warning=said.warning)
+            if said.reason == Reason.LIMIT_EXCEEDED:
+                VIOLATIONS.of("observed" if dag.key in (self._world.measured or {}) else "predicted").inc()
 
 
 def _counts(dag: ServiceDag) -> dict[str, int]:

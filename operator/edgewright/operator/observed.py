@@ -11,6 +11,7 @@ from edgewright.operator.claims import Key
 from edgewright.operator.compile import ANNOTATION_COMPILED
 from edgewright.operator.dag import Dag
 from edgewright.operator.foreign_load import DEFAULT_NAMES
+from edgewright.operator.measurement import Measurement
 
 ObjectKey = tuple[str, str]
 """(kind, name)."""
@@ -88,6 +89,10 @@ class Observed:
     """Monotonic time of the last status write."""
     status_held: float | None = None
     """Since when a change of the status that may wait has been held back."""
+    asked: bool = False
+    """Whether a Prometheus is asked how users' requests fare."""
+    measured: Measurement | None = None
+    """What it said of this ServiceDAG lately, if there were enough requests."""
 
 
 @dataclass(frozen=True)

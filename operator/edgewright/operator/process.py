@@ -12,13 +12,16 @@ from edgewright.kube.api import Api, ApiError
 from edgewright.kube.credentials import Source
 from edgewright.kube.events import EventRecorder
 from edgewright.kube.lease import LeaderLease
+from edgewright.kube.metrics import STATES, observe_request
 from edgewright.kube.names import OPERATOR_ACCOUNT
-from edgewright.operator import work
+from edgewright.kube.serving import serving
+from edgewright.operator import metrics, work
 from edgewright.operator.agent_template import AgentTemplate, load
 from edgewright.operator.dag_worker import DagWorker
 from edgewright.operator.installed import differences
 from edgewright.operator.load_worker import LoadWorker
 from edgewright.operator.log import configure, log
+from edgewright.operator.observer import Observer
 from edgewright.operator.perform import NotLeadingError, Performer
 from edgewright.operator.queue import KeyedQueue
 from edgewright.operator.region_worker import RegionWorker
@@ -50,6 +53,7 @@ class Operator:
         self._regions = RegionWorker(api, self.world, performer, template)
         self._loads = LoadWorker(api, self.world, performer, refresh=settings.load_refresh)
         self._agents: dict[str, bool] = {}
+        self._observer = self._observing(settings)
         self._stopping = False
         self._heard = 0
         """The newest resource version of a ServiceDAG that the watch has told."""
@@ -79,8 +83,11 @@ class Operator:
                 asyncio.create_task(self._resync()),
                 asyncio.create_task(self._listen(watches.restart)),
             ]
+            if self._observer is not None:
+                background.append(asyncio.create_task(self._observer.run()))
             workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
-            await asyncio.gather(*background, *workers)
+            with STATES.read_from(lambda: metrics.states(self.world, self.queue.backlog.depth())):
+                await asyncio.gather(*background, *workers)
         finally:
             self._stopping = True
             await self._wind_down(workers)
@@ -89,6 +96,18 @@ class Operator:
             await asyncio.gather(*background, return_exceptions=True)
             with contextlib.suppress(ApiError, TimeoutError):
                 await asyncio.wait_for(self._events.close(), 2.0)
+
+    def _observing(self, settings: OperatorSettings) -> Observer | None:
+        if not settings.prometheus:
+            return None
+        self.world.measured = {}
+        return Observer(
+            settings.prometheus,
+            window=settings.observation_window,
+            interval=settings.observation_interval,
+            known=self.world.dags.keys,
+            changed=self.world.see_measurements,
+        )
 
     async def _synchronise(self) -> None:
         delay = 0.2
@@ -120,17 +139,22 @@ class Operator:
             key = await self.queue.get()
             task.set_name(str(key))
             failed, retry_after, after = True, 0.0, None
+            result, started = "error", time.perf_counter()
             try:
                 failed, retry_after, after = await self._work(key)
+                result = "failed" if failed else "ok"
             except NotLeadingError:
+                result = "unled"
                 log.warning("%s: not written, because the Lease may be lost", key)
             except ApiError as error:
-                retry_after = error.retry_after or 0.0
+                result, retry_after = "refused", error.retry_after or 0.0
                 log.warning("%s: %s", key, error)
             except Exception:
                 log.exception("%s: unexpected error; it is tried again later", key)
             finally:
                 self.queue.done(key, failed=failed, retry_after=retry_after)
+                metrics.RECONCILE.of(key.kind).observe(time.perf_counter() - started)
+                metrics.RECONCILES.of(key.kind, result).inc()
             if after is not None and not failed:
                 self.queue.add_after(key, after)
 
@@ -192,7 +216,8 @@ class Operator:
 async def run(settings: OperatorSettings) -> int:
     """Run until SIGTERM or SIGINT (0) or until the Lease is lost (EXIT_LOST_LEASE).
 
-    Raises TemplateError if the agent template cannot be used, before anything else.
+    Raises TemplateError if the agent template cannot be used, before anything else, ListenError if
+    `settings.listen` cannot be served, ApiError if the configuration is unusable.
     """
     configure(settings.log_level)
     template = load(settings.agent_template) if settings.agent_template is not None else None
@@ -203,12 +228,20 @@ async def run(settings: OperatorSettings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with await Api.connect(
-        settings.kubeconfig, settings.context, connections=settings.writes + 8
-    ) as api:
+    async with contextlib.AsyncExitStack() as stack:
+        api = await stack.enter_async_context(
+            await Api.connect(
+                settings.kubeconfig,
+                settings.context,
+                connections=settings.writes + 8,
+                observe=observe_request if settings.listen else None,
+            )
+        )
         lease = LeaderLease(
             api, settings.namespace, settings.lease, settings.identity, duration=settings.lease_duration
         )
+        await stack.enter_async_context(serving(settings.listen, lambda: lease.standing))
+        stack.enter_context(STATES.read_from(lambda: [metrics.LEADER.at(lease.is_leader)]))
         stopped = asyncio.create_task(stop.wait())
         leading = asyncio.create_task(_lead(api, settings, lease, template))
         await asyncio.wait({stopped, leading}, return_when=asyncio.FIRST_COMPLETED)

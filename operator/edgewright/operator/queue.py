@@ -33,6 +33,10 @@ class Backlog(Generic[K]):
     def __len__(self) -> int:
         return len(self._ready)
 
+    def depth(self) -> dict[str, int]:
+        """Keys by state: ready for a worker, busy with one, or waiting for their time."""
+        return {"ready": len(self._ready), "busy": len(self._busy), "waiting": len(self._due)}
+
     @property
     def idle(self) -> bool:
         """Whether nothing is ready and no worker is busy (delayed keys do not count)."""

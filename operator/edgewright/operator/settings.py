@@ -4,6 +4,7 @@ import os
 import socket
 import uuid
 from dataclasses import asdict, dataclass, field
+from urllib.parse import urlsplit
 
 from edgewright.kube.names import LEASE_OPERATOR, OPERATOR_NAMESPACE
 
@@ -44,9 +45,39 @@ class OperatorSettings:
     """Seconds that running writes get after SIGTERM."""
     agent_template: str | None = None
     """YAML file of the pod template that agents are deployed from; none: they run elsewhere."""
+    listen: str = ""
+    """HOST:PORT of /metrics, /healthz and /readyz; none: nothing is served."""
+    prometheus: str = ""
+    """Base URL of the Prometheus that knows how users' requests fare; none: QoSMet is predicted."""
+    observation_interval: float = 30.0
+    """Seconds between two questions to it."""
+    observation_window: float = 120.0
+    """Seconds that an observation looks back; at least twice the interval at which Prometheus scrapes."""
     log_level: str = "info"
     """debug, info, warning or error."""
 
     def lines(self) -> list[str]:
-        """One `name = value` line per setting; none of them is a secret."""
-        return [f"{name} = {value}" for name, value in asdict(self).items()]
+        """One `name = value` line per setting, credentials in URLs masked."""
+        shown = asdict(self) | {"prometheus": masked(self.prometheus)}
+        return [f"{name} = {value}" for name, value in shown.items()]
+
+
+def prometheus_url(text: str) -> str:
+    """The base URL of a Prometheus without a slash at its end; raises ValueError that says what is wrong."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment:
+        raise ValueError(
+            f"--prometheus {masked(text)!r} is not a base URL: give one such as http://prometheus.monitoring:9090"
+        )
+    return text.rstrip("/")
+
+
+def masked(url: str) -> str:
+    """The URL without the credentials that it may hold."""
+    scheme, separator, rest = url.rpartition("://")
+    credentials, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{'***' if credentials else ''}{at}{host}"

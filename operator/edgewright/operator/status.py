@@ -9,8 +9,10 @@ from edgewright.kube.conditions import ConditionType, Reason, Status, condition,
 from edgewright.operator.actions import Announce
 from edgewright.operator.compile import Compiled
 from edgewright.operator.dag import Dag
+from edgewright.operator.measurement import moved as measurement_moved
 from edgewright.operator.observed import Desired, Now, Observed
-from edgewright.operator.verdicts import Verdict, accepted, degraded, qos_met, ready
+from edgewright.operator.quality import qos_met
+from edgewright.operator.verdicts import Verdict, accepted, degraded, ready
 
 OURS = (
     ConditionType.READY,
@@ -49,7 +51,7 @@ def assess(observed: Observed, desired: Desired, compiled: Sequence[Compiled], n
     """The operator's part of the status for what is observed; `compiled` is empty after a rejection."""
     dag = desired.dag
     acceptance = accepted(observed, desired, compiled)
-    quality = qos_met(dag)
+    quality = qos_met(dag, observed.measured, asked=observed.asked)
     trouble = degraded(observed, desired, compiled)
     readiness = ready(observed, desired, compiled, acceptance, quality, trouble)
     planned = Verdict("False", Reason.PLANNER_UNAVAILABLE, "No planner is configured.")
@@ -81,6 +83,8 @@ def assess(observed: Observed, desired: Desired, compiled: Sequence[Compiled], n
     ]
     # After a rejection the counts of what still runs stand.
     status["desired"] = counts or list(dag.status.get("desired") or [])
+    if observed.measured is not None:  # left out, it is removed: what stands there is always fresh
+        status["observed"] = observed.measured.status(dag.spec.qos.percentile)
     return Assessment(status)
 
 
@@ -109,6 +113,8 @@ def significant(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     if turned(before, after):
         return True
     if _moved(before.get("message") or "", after["message"]):
+        return True
+    if measurement_moved(before.get("observed"), after.get("observed")):
         return True
     return any(_condition_moved(old, new) for old, new in _paired(before, after))
 

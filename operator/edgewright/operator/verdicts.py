@@ -1,8 +1,7 @@
 """How each condition of a ServiceDAG is judged; pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgewright.kube.conditions import ConditionType, Reason, Status, find
 from edgewright.operator.compile import Compiled
@@ -72,39 +71,6 @@ def _holder(observed: Observed, dag: Dag, item: Compiled) -> str:
         return "someone else" if controller is None else f"{controller.kind} {controller.name}"
     stranger = observed.strangers.get(item.key)
     return stranger.owner if stranger is not None and stranger.rank != "ancestor" else ""
-
-
-def qos_met(dag: Dag) -> Verdict:
-    """Whether the agent's prediction is within the limits; nothing is measured yet, as the message says."""
-    qos = dag.spec.qos
-    predicted: Mapping[str, Any] = dag.status.get("predicted") or {}
-    upper = (
-        (f"latency (p{qos.percentile:g})", predicted.get("p95Ms"), qos.max_latency_ms, "maxLatencyMs"),
-        ("jitter", predicted.get("jitterMs"), qos.max_jitter_ms, "maxJitterMs"),
-        ("sync skew", predicted.get("syncSkewMs"), qos.max_sync_skew_ms, "maxSyncSkewMs"),
-    )
-    limits = [(name, value, limit, field) for name, value, limit, field in upper if limit is not None]
-    least = qos.min_success_probability
-    if not limits and least is None:
-        return Verdict("True", Reason.NO_LIMITS, "spec.qos sets no limit.")
-    success: float | None = predicted.get("successProbability")
-    if any(value is None for _, value, _, _ in limits) or (least is not None and success is None):
-        return Verdict("Unknown", Reason.NOT_PLACED, "There is no placement to predict from yet.")
-    said = [f"{name} {value:.4g} ms of {limit:g} ms" for name, value, limit, _ in limits if value is not None]
-    broken = [
-        f"{name} {value:.4g} ms exceeds spec.qos.{field} {limit:g} ms"
-        for name, value, limit, field in limits
-        if value is not None and value > limit
-    ]
-    if least is not None and success is not None:
-        said.append(f"success probability {success:.4g} of at least {least:g}")
-        if success < least:
-            broken.append(
-                f"success probability {success:.4g} is below spec.qos.minSuccessProbability {least:g}"
-            )
-    if broken:
-        return Verdict("False", Reason.LIMIT_EXCEEDED, f"Predicted: {'; '.join(broken)}.")
-    return Verdict("True", Reason.WITHIN_LIMITS, f"Predicted: {'; '.join(said)}.")
 
 
 def degraded(observed: Observed, desired: Desired, compiled: Sequence[Compiled]) -> Verdict:

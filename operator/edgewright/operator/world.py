@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from edgewright.operator.agents_alive import AgentsAlive
 from edgewright.operator.claims import Claim, Key, claim, governor
 from edgewright.operator.foreign_load import Ledger
 from edgewright.operator.log import log
+from edgewright.operator.measurement import Measurement
 from edgewright.operator.observed import Replica
 from edgewright.operator.owned_objects import Change, OwnedObjects
 from edgewright.operator.queue import KeyedQueue
@@ -67,6 +68,8 @@ class World:
         self.objects = OwnedObjects(self._on_owned)
         self.agents = AgentsAlive()
         self.ledger = Ledger()
+        self.measured: Mapping[Key, Measurement] | None = None
+        """What Prometheus said of users' requests lately; None if it is not asked."""
         self.suspects: set[Key] = set()
         """ServiceDAGs whose objects vanished: perhaps they are gone and the watch has not said so."""
         self._api, self._queue, self._clock = api, queue, clock
@@ -212,6 +215,12 @@ class World:
         for key in self.dags:
             if namespaces is None or key[0] in namespaces:
                 self._queue.add(work.service_dag(*key))
+
+    def see_measurements(self, measured: Mapping[Key, Measurement], moved: Iterable[Key]) -> None:
+        """Take over what Prometheus said; the ServiceDAGs whose values `moved` are dirty."""
+        self.measured = measured
+        for key in moved:
+            self._queue.add(work.service_dag(*key))
 
     def see_dag(self, event: str | None, body: Mapping[str, Any]) -> None:
         """Take over a ServiceDAG from a watch, a list, or the answer to a status write."""

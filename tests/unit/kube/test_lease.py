@@ -147,3 +147,18 @@ def test_settings_that_could_make_two_leaders_are_refused(
     api: Any = None
     with pytest.raises(ValueError, match="retry < deadline < duration"):
         LeaderLease(api, "ns", "l", "me", duration=duration, deadline=deadline, retry=retry)
+
+
+async def test_a_candidate_says_how_it_stands(fake_api: Api, script: Any, says: Make, refuses: Make) -> None:
+    mine = candidate(fake_api)
+    assert mine.standing == (False, "its Lease has not been read lately")
+    script.then(
+        says(200, lease("other", 1)),
+        refuses(404, "NotFound"),
+        says(201, lease("me", 2)),
+    )
+    acquiring = asyncio.create_task(mine.acquire())
+    await until(lambda: mine.standing == (True, "standing by for other"))
+    await acquiring
+    assert mine.standing == (True, "leading")
+    await mine.close()

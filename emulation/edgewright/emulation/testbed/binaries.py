@@ -42,9 +42,17 @@ class Component:
         return found[1]
 
     @property
+    def release(self) -> str:
+        """What its publisher calls this version: Prometheus' module says 0.315.0 for 3.15.0."""
+        if self.name != "prometheus":
+            return self.version
+        _, middle, patch = self.version.split(".")
+        return f"{int(middle) // 100}.{int(middle) % 100}.{patch}"
+
+    @property
     def minor(self) -> str:
         """Major and minor version, such as `1.36`."""
-        return ".".join(self.version.split(".")[:2])
+        return ".".join(self.release.split(".")[:2])
 
     @property
     def folder(self) -> Path:
@@ -55,7 +63,7 @@ class Component:
     def linker_flags(self) -> str:
         """What the linker writes into the programs: kwokctl reads versions from them."""
         major, minor = self.minor.split(".")
-        return " ".join(self.stamp).format(version=self.version, major=major, minor=minor)
+        return " ".join(self.stamp).format(version=self.release, major=major, minor=minor)
 
 
 _KUBERNETES_STAMP = tuple(
@@ -81,6 +89,14 @@ COMPONENTS = (
         ("-s -w", *_KUBERNETES_STAMP),
     ),
 )
+
+PROMETHEUS = Component(
+    "prometheus",
+    "github.com/prometheus/prometheus",
+    {name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")},
+    ("-s -w", "-X github.com/prometheus/common/version.Version={version}"),
+)
+"""Only for who asks for it: building it takes five minutes."""
 
 
 def resolve(report: Report = silent, components: Iterable[Component] = COMPONENTS) -> dict[str, Path]:
@@ -143,7 +159,7 @@ def obtain(component: Component, programs: Iterable[str], report: Report) -> Non
                 continue
             fresh = target.with_name(f".{name}.new")
             try:
-                releases.download(component.name, component.version, name, fresh, report)
+                releases.download(component.name, component.release, name, fresh, report)
             except releases.UnavailableError as reason:
                 report(f"no official release of {name} v{component.version} can be had ({reason})")
                 builds.build(TOOLCHAIN / component.name, component, name, fresh, report)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgewright.emulation.testbed import binaries, canary, install, local, model
+from edgewright.emulation.testbed import binaries, canary, install, local, model, prometheus
 from edgewright.emulation.testbed.cluster import State, Testbed, load
 from edgewright.emulation.testbed.control_plane import COMPONENTS, ControlPlane, Heartbeat, destroy
 from edgewright.emulation.testbed.errors import TestbedError
@@ -46,6 +46,8 @@ class Options:
     """Create the regions' EdgeControllers; without, nobody claims the nodes."""
     manifests: bool = True
     """Install the CRDs, roles and policies."""
+    prometheus: bool = False
+    """Start a Prometheus that scrapes them."""
     extra_args: Sequence[str] = ()
     """More arguments of components, as `component=key=value`."""
 
@@ -63,7 +65,8 @@ def up(name: str = DEFAULT_NAME, *, options: Options | None = None, report: Repo
         _refuse_too_many(len(city.nodes))
     with layout.locked():
         _refuse_running(layout)
-        programs = binaries.resolve(report=report)
+        optional = (binaries.PROMETHEUS,) if options.prometheus else ()
+        programs = binaries.resolve(report, (*binaries.COMPONENTS, *optional))
         destroy(layout)
         compiler = None if options.bare else model.compiler()
         try:
@@ -149,11 +152,15 @@ def _start(
             scenario=city.scenario.name if city else None,
             bare=options.bare,
             ports=asdict(ports),
+            prometheus=options.prometheus,
         )
         state.write(layout)
         report("starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and KWOK")
         plane = ControlPlane(layout, ports)
         plane.create(programs, options.heartbeat, options.extra_args)
+        if options.prometheus:
+            report("starting Prometheus")
+            prometheus.start(layout, ports, programs[prometheus.PROMETHEUS])
     state = asyncio.run(_populate(layout, plane, state, options, city, report, compiler))
     state = state.model_copy(update={"phase": "ready"})
     state.write(layout)

@@ -31,6 +31,8 @@ class State(BaseModel):
     regions: tuple[str, ...] = ()
     """Namespaces of the regions, each with its EdgeController."""
     nodes: int = 0
+    prometheus: bool = False
+    """Whether a Prometheus of its own belongs to it."""
 
     def write(self, layout: Layout) -> None:
         """Replace the state file at once, so that no reader sees half of it."""

@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
-from edgewright.emulation.testbed import processes
+from edgewright.emulation.testbed import processes, prometheus
+from edgewright.emulation.testbed.cluster import load
 from edgewright.emulation.testbed.control_plane import tail
 from edgewright.emulation.testbed.errors import TestbedError
 from edgewright.emulation.testbed.layout import Layout
+from edgewright.emulation.testbed.ports import Ports
 from edgewright.emulation.testbed.processes import Process
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
@@ -23,6 +25,8 @@ from edgewright.kube.api import Api, ApiError
 OPERATOR, AGENTS = "operator", "agents"
 TOKEN_SECONDS = 7 * 24 * 3600
 """A testbed older than a week is brought up anew."""
+OBSERVATION = ("--observation-interval", "5", "--observation-window", "30")
+"""In a testbed people want to see what they did; its Prometheus scrapes every two seconds."""
 START_SECONDS = 300.0
 """The first start of an agent compiles the latency model, which takes a minute on a busy machine."""
 
@@ -32,7 +36,12 @@ async def start_operator(api: Api, layout: Layout) -> Process:
     user = (names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
     kubeconfig = layout.kubeconfigs / OPERATOR
     await write_kubeconfig(api, layout, kubeconfig, {OPERATOR: user})
-    return _run(layout, OPERATOR, ["operator", "--kubeconfig", str(kubeconfig)])
+    state = load(layout.name).state
+    ports = Ports(**state.ports)
+    command = ["operator", "--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{ports.operator}"]
+    if state.prometheus:
+        command += ["--prometheus", prometheus.address(ports), *OBSERVATION]
+    return _run(layout, OPERATOR, command)
 
 
 async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Process:
@@ -43,7 +52,9 @@ async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Proc
         there = partial(_exists, api, paths.serviceaccounts(region, names.AGENT_ACCOUNT))
         await wait_for(layout, f"ServiceAccount {region}/{names.AGENT_ACCOUNT}", there, needs=(OPERATOR,))
     await write_kubeconfig(api, layout, kubeconfig, accounts)
-    return _run(layout, AGENTS, ["agent", "--all", "--kubeconfig", str(kubeconfig)])
+    ports = Ports(**load(layout.name).state.ports)
+    command = ["agent", "--all", "--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{ports.agents}"]
+    return _run(layout, AGENTS, command)
 
 
 async def wait_until_ready(api: Api, layout: Layout, regions: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ FIRST, LAST, BLOCK = 20_000, 30_000, 10
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of one control plane, all on 127.0.0.1."""
+    """The ports of one testbed, all on 127.0.0.1."""
 
     apiserver: int
     etcd: int
@@ -27,6 +27,9 @@ class Ports:
     controller_manager: int
     scheduler: int
     kwok: int
+    operator: int
+    agents: int
+    prometheus: int
 
     @classmethod
     def of_block(cls, first: int) -> "Ports":

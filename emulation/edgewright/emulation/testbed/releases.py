@@ -81,6 +81,11 @@ def locate(component: str, version: str, program: str, system: str, machine: str
             f"https://api.github.com/repos/kubernetes-sigs/kwok/releases/tags/v{version}",
             asset(file),
         )
+    if component == "prometheus":
+        base = f"https://github.com/prometheus/prometheus/releases/download/v{version}"
+        archive = f"prometheus-{version}.{system}-{arch}"
+        file = f"{archive}.tar.gz"
+        return Release(f"{base}/{file}", f"{base}/sha256sums.txt", line_of(file), f"{archive}/{program}")
     raise UnavailableError(f"no release site is known for {component}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from edgewright.emulation.testbed import nodes
+from edgewright.emulation.testbed import local, nodes, prometheus
 from edgewright.emulation.testbed.cluster import Testbed
 from edgewright.emulation.testbed.control_plane import APISERVER
 from edgewright.kube import names, paths
@@ -74,6 +74,8 @@ class Status(View):
     created: datetime
     kubeconfig: str
     processes: list[ProcessView]
+    endpoints: dict[str, str]
+    """Process to where it answers over HTTP, for those that run."""
     nodes: NodeCount | None
     regions: list[RegionView]
 
@@ -99,9 +101,20 @@ async def status(bed: Testbed) -> Status:
         processes=[
             ProcessView(name=p.name, pid=p.pid, alive=p.alive) for p in bed.processes if p.name != "kwokctl"
         ],
+        endpoints=_endpoints(bed),
         nodes=count,
         regions=regions,
     )
+
+
+def _endpoints(bed: Testbed) -> dict[str, str]:
+    ports, running = bed.state.ports, {p.name for p in bed.processes if p.alive}
+    suffixes = {local.OPERATOR: "/metrics", local.AGENTS: "/metrics", prometheus.PROMETHEUS: ""}
+    return {
+        name: f"http://127.0.0.1:{ports[name]}{suffix}"
+        for name, suffix in suffixes.items()
+        if name in running and name in ports
+    }
 
 
 async def node_list(bed: Testbed) -> list[NodeView]:

@@ -108,6 +108,27 @@ class Predicted(Wire):
     )
 
 
+class Observed(Wire):
+    """What was measured of users' requests in the last minutes; gone when nothing fresh is known."""
+
+    latency_ms: float | None = Field(
+        default=None, ge=0, description="Mean latency of a request, in milliseconds."
+    )
+    p95_ms: float | None = Field(
+        default=None, alias="p95Ms", ge=0, description="Latency at qos.percentile, in milliseconds."
+    )
+    jitter_ms: float | None = Field(
+        default=None, ge=0, description="Standard deviation of the latency, in milliseconds."
+    )
+    success_probability: float | None = Field(
+        default=None, ge=0, le=1, description="Share of requests that were answered."
+    )
+    at: Time = Field(
+        description="When this was measured; values that have moved by less than 5 % since are not "
+        "written again."
+    )
+
+
 class Plan(Wire):
     """The planner's plan that guides the placement."""
 
@@ -157,6 +178,10 @@ class ServiceDagStatus(Wire):
     )
     predicted: Predicted | None = Field(
         default=None, description="What the model expects of the present placement."
+    )
+    observed: Observed | None = Field(
+        default=None,
+        description="What was measured of users' requests; absent while too little was observed lately.",
     )
     plan: Plan | None = Field(default=None, description="The planner's plan in use.")
     message: Text = Field(
