@@ -49,7 +49,7 @@ class Bounded(Generic[M]):
     """A metric whose children are made on demand, at most `limit` for values that users make."""
 
     def __init__(self, name: str, metric: M, labels: Sequence[str], limit: int) -> None:
-        self._metric = metric
+        self._metric: M = metric
         self._name, self._limit = name, limit
         self._open = tuple(label in OPEN for label in labels)
         self._children: dict[tuple[str, ...], M] = {}

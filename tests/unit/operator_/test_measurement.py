@@ -150,7 +150,7 @@ def test_counts_that_were_scraped_while_they_moved_do_no_harm() -> None:
         {KEY},
         AT,
     )[KEY]
-    assert found.counts == (50, 0, 10)
+    assert list(found.counts) == [50, 0, 10]
     assert found.requests == 60
 
 
