@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.server
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -326,6 +327,16 @@ def promtool(*arguments: str) -> None:
 def test_the_rules_do_as_their_tests_say() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", "charts/edgewright/files/rules.yaml")
     promtool("test", "rules", "tests/rules/rules_test.yaml")
+
+
+def test_what_the_docs_tell_an_existing_prometheus_is_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/use-an-existing-prometheus.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for number, block in enumerate(blocks):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(block)
+        promtool("check", "rules" if block.startswith("groups:") else "config", str(file))
 
 
 def test_every_alert_has_a_test() -> None:
