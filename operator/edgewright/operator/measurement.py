@@ -141,7 +141,7 @@ def read(content: bytes, known: Collection[Key], at: str) -> dict[Key, Measureme
     """
     try:
         answer = _answers.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NonsenseError(f"not an answer of Prometheus' API: {error}") from error
     if answer.status != "success" or answer.data is None:
         raise NonsenseError(f"status {answer.status[:40]!r}: {answer.error[:200]}")

@@ -34,11 +34,12 @@ class Observer:
         *,
         window: float,
         interval: float,
+        timeout: float = TIMEOUT,
         known: Callable[[], Collection[Key]],
         changed: Callable[[Mapping[Key, Measurement], set[Key]], None],
     ) -> None:
         self._url, self._window, self._interval = prometheus_url(url), window, interval
-        self._known, self._changed = known, changed
+        self._known, self._changed, self._timeout = known, changed, timeout
         self._told: dict[Key, dict[str, Any]] = {}
         self._failures = 0
         self._said = ""
@@ -49,11 +50,14 @@ class Observer:
         """Ask until cancelled."""
         import aiohttp  # noqa: PLC0415 - only who asks pays for it
 
-        limit = aiohttp.ClientTimeout(total=TIMEOUT)
+        limit = aiohttp.ClientTimeout(total=self._timeout)
         local = (urlsplit(self._url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
         async with aiohttp.ClientSession(timeout=limit, trust_env=not local) as session:
             while True:
-                await self._look(session)
+                try:
+                    await self._look(session)
+                except Exception:  # nothing that is observed is worth the operator
+                    log.exception("observing failed; it is tried again")
                 await asyncio.sleep(self._interval)
 
     async def _look(self, session: Any) -> None:
@@ -104,7 +108,7 @@ class Observer:
                 if answer.status != 200:
                     raise UnreachableError(f"HTTP {answer.status}: {bytes(content[:200])!r}")
         except TimeoutError as error:
-            raise UnreachableError(f"no answer within {TIMEOUT:g} s") from error
+            raise UnreachableError(f"no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise UnreachableError(str(error) or type(error).__name__) from error
         return bytes(content)
