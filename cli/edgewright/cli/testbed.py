@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,8 @@ nodes_app = typer.Typer(
     help="List the emulated nodes; `cut` takes some off the network and `heal` brings them back.",
 )
 app.add_typer(nodes_app, name="nodes")
+images_app = typer.Typer(no_args_is_help=True, help="Images of the container node (`up --containers`).")
+app.add_typer(images_app, name="images")
 
 Name = Annotated[
     str, typer.Option("--name", help="Name of the testbed: lower-case letters, digits and hyphens.")
@@ -87,6 +90,20 @@ def up(
             "what users' requests took. (Built from source it takes 5 minutes, once.)",
         ),
     ] = False,
+    containers: Annotated[
+        bool,
+        typer.Option(
+            "--containers",
+            help="Add one real node that runs containers (containerd, kubelet, kube-proxy, CoreDNS). Needs "
+            "Linux and root.",
+        ),
+    ] = False,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--image", help="Image archive for the container node, as `make images` writes; repeat."
+        ),
+    ] = None,
 ) -> None:
     """Bring up a control plane, the nodes of a scenario, the operator and the agents.
 
@@ -98,6 +115,8 @@ def up(
     from edgewright.cli.progress import reporter
     from edgewright.emulation import testbed
 
+    if image and not containers:
+        raise typer.BadParameter("--image is for the container node: add --containers")
     console = Console(highlight=False)
     options = testbed.Options(
         scenario=scenario,
@@ -106,6 +125,8 @@ def up(
         heartbeat=heartbeat.value,
         bare=bare,
         prometheus=prometheus,
+        containers=containers,
+        images=tuple(image or ()),
     )
     with _refusals(), reporter(console) as report:
         bed = testbed.up(name, options=options, report=report)
@@ -320,6 +341,24 @@ def heal(
     with _refusals():
         done = asyncio.run(work(testbed.load(name or context.obj)))
     typer.echo("\n".join(f"{target} is healed" for target in done) or "no node is cut")
+
+
+@images_app.command("load")
+def load_images(
+    archive: Annotated[list[Path], typer.Argument(help="Archives as `make images` or `docker save` write.")],
+    name: Name = DEFAULT,
+) -> None:
+    """Put images into the container node, which reaches no registry.
+
+    Pods use them by name if their imagePullPolicy is not Always.
+    """
+    from edgewright.emulation import testbed
+    from edgewright.emulation.testbed.containers import images
+
+    with _refusals():
+        layout = testbed.load(name).layout
+        for given in archive:
+            typer.echo("\n".join(f"{loaded} is loaded" for loaded in images.load(layout, given)))
 
 
 async def _admin(bed: "Testbed") -> Any:

@@ -1,6 +1,7 @@
 """Finds the control plane's programs, or gets them once: named, on PATH, cached, released or built."""
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -31,6 +32,10 @@ class Component:
     """Program name to Go package."""
     stamp: tuple[str, ...] = ()
     """Linker flags; `{version}`, `{major}` and `{minor}` are filled in."""
+    tags: tuple[str, ...] = ()
+    """Build tags."""
+    cgo: bool = False
+    """Whether it needs a C compiler."""
 
     @cached_property
     def version(self) -> str:
@@ -66,6 +71,18 @@ class Component:
         return " ".join(self.stamp).format(version=self.release, major=major, minor=minor)
 
 
+@dataclass(frozen=True)
+class OwnComponent(Component):
+    """Programs whose sources are in the toolchain folder itself; their checksum is the version."""
+
+    @cached_property
+    def version(self) -> str:
+        """Such as `0.0.0-1a2b3c4d`."""
+        files = sorted(file for file in (TOOLCHAIN / self.name).rglob("*") if file.is_file())
+        content = b"".join(file.read_bytes() for file in files)
+        return f"0.0.0-{hashlib.sha256(content).hexdigest()[:8]}"
+
+
 _KUBERNETES_STAMP = tuple(
     f"-X {package}.{field}"
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -89,6 +106,50 @@ COMPONENTS = (
         ("-s -w", *_KUBERNETES_STAMP),
     ),
 )
+"""The control plane."""
+NODE_COMPONENTS = (
+    Component(
+        "kubernetes",
+        "k8s.io/kubernetes",
+        {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kube-proxy")},
+        ("-s -w", *_KUBERNETES_STAMP),
+    ),
+    Component(
+        "containerd",
+        "github.com/containerd/containerd/v2",
+        {
+            name: f"github.com/containerd/containerd/v2/cmd/{name}"
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+        },
+        ("-s -w", "-X github.com/containerd/containerd/v2/version.Version={version}"),
+    ),
+    Component(
+        "runc",
+        "github.com/opencontainers/runc",
+        {"runc": "github.com/opencontainers/runc"},
+        ("-s -w", "-X main.version={version}"),
+        tags=("seccomp",),
+        cgo=True,
+    ),
+    Component(
+        "cni",
+        "github.com/containernetworking/plugins",
+        {
+            "bridge": "github.com/containernetworking/plugins/plugins/main/bridge",
+            "loopback": "github.com/containernetworking/plugins/plugins/main/loopback",
+            "host-local": "github.com/containernetworking/plugins/plugins/ipam/host-local",
+        },
+        ("-s -w",),
+    ),
+    Component("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}, ("-s -w",)),
+    OwnComponent(
+        "node",
+        "edgewright.dev/toolchain/node",
+        {f"edgewright-{name}": f"edgewright.dev/toolchain/node/{name}" for name in ("pause", "relay")},
+        ("-s -w",),
+    ),
+)
+"""The container node; needed for nothing else."""
 
 PROMETHEUS = Component(
     "prometheus",

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from edgewright.emulation.testbed import binaries, canary, install, local, model, prometheus
 from edgewright.emulation.testbed.cluster import State, Testbed, load
+from edgewright.emulation.testbed.containers.bringup import join
+from edgewright.emulation.testbed.containers.plan import Plan
+from edgewright.emulation.testbed.containers.requirements import check
 from edgewright.emulation.testbed.control_plane import COMPONENTS, ControlPlane, Heartbeat, destroy
 from edgewright.emulation.testbed.errors import TestbedError
 from edgewright.emulation.testbed.layout import DEFAULT_NAME, Layout
@@ -50,6 +53,10 @@ class Options:
     """Start a Prometheus that scrapes them."""
     extra_args: Sequence[str] = ()
     """More arguments of components, as `component=key=value`."""
+    containers: bool = False
+    """Let a real node join that runs containers; needs root."""
+    images: Sequence[Path] = ()
+    """Archives of images that the real node gets."""
 
 
 def up(name: str = DEFAULT_NAME, *, options: Options | None = None, report: Report = silent) -> Testbed:
@@ -63,9 +70,12 @@ def up(name: str = DEFAULT_NAME, *, options: Options | None = None, report: Repo
     city = _city(options)
     if options.heartbeat == "edge" and city is not None:
         _refuse_too_many(len(city.nodes))
+    if options.containers:
+        check()
     with layout.locked():
         _refuse_running(layout)
-        optional = (binaries.PROMETHEUS,) if options.prometheus else ()
+        optional = [binaries.PROMETHEUS] if options.prometheus else []
+        optional += binaries.NODE_COMPONENTS if options.containers else ()
         programs = binaries.resolve(report, (*binaries.COMPONENTS, *optional))
         destroy(layout)
         compiler = None if options.bare else model.compiler()
@@ -157,14 +167,25 @@ def _start(
         state.write(layout)
         report("starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and KWOK")
         plane = ControlPlane(layout, ports)
-        plane.create(programs, options.heartbeat, options.extra_args)
+        node = Plan(layout, ports) if options.containers else None
+        extra_args = (*(node.server_arguments if node else ()), *options.extra_args)
+        plane.create(programs, options.heartbeat, extra_args, node.names_of_server if node else ())
         if options.prometheus:
             report("starting Prometheus")
             prometheus.start(layout, ports, programs[prometheus.PROMETHEUS])
     state = asyncio.run(_populate(layout, plane, state, options, city, report, compiler))
+    if node is not None:
+        asyncio.run(_join(layout, node, programs, options, report))
     state = state.model_copy(update={"phase": "ready"})
     state.write(layout)
     return Testbed(layout, state)
+
+
+async def _join(
+    layout: Layout, node: Plan, programs: dict[str, Path], options: Options, report: Report
+) -> None:
+    async with await Api.connect(str(layout.kubeconfig)) as api:
+        await join(api, node, programs, options.heartbeat, options.images, report)
 
 
 async def _populate(
@@ -189,7 +210,7 @@ async def _populate(
         regions: tuple[str, ...] = ()
         if city is not None:
             report(f"creating {len(city.nodes)} nodes in {len(city.regions)} regions")
-            await install.fleet(api, city)
+            await install.fleet(api, city, taint_all=options.containers)
             if options.manifests:
                 await install.links(api, city)
             if options.manifests and options.edge_controllers:

@@ -36,11 +36,29 @@ class Source(Protocol):
     def linker_flags(self) -> str:
         """Flags of `go build -ldflags`."""
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Build tags."""
+
+    @property
+    def cgo(self) -> bool:
+        """Whether a C compiler is needed."""
+
 
 def build(module: Path, source: Source, program: str, target: Path, report: Report) -> None:
     """Compile `program` in the wrapper `module` to `target`; TestbedError with the compiler's last words."""
-    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    command = [str(go(report)), "build", "-v", "-trimpath", "-o", str(target)]
+    if source.cgo and shutil.which("gcc") is None:
+        raise TestbedError(
+            f"building {program} needs a C compiler: install gcc (Debian: apt-get install gcc)"
+        )
+    environment = os.environ | {
+        "CGO_ENABLED": str(int(source.cgo)),
+        "GOFLAGS": "-mod=readonly",
+        "GOWORK": "off",
+    }
+    command = [str(go(report)), "build", "-v", "-trimpath", "-buildvcs=false", "-o", str(target)]
+    if source.tags:
+        command += ["-tags", ",".join(source.tags)]
     if source.linker_flags:
         command += ["-ldflags", source.linker_flags]
     step = f"building {program} v{source.version} from source"

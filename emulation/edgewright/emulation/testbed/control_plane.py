@@ -15,6 +15,7 @@ from typing import Any, Literal
 import yaml
 
 from edgewright.emulation.testbed import processes
+from edgewright.emulation.testbed.containers import sandbox
 from edgewright.emulation.testbed.errors import TestbedError
 from edgewright.emulation.testbed.layout import Layout
 from edgewright.emulation.testbed.ports import Ports
@@ -73,19 +74,23 @@ class ControlPlane:
     ports: Ports
 
     def create(
-        self, binaries: Mapping[str, Path], heartbeat: Heartbeat, extra_args: Sequence[str] = ()
+        self,
+        binaries: Mapping[str, Path],
+        heartbeat: Heartbeat,
+        extra_args: Sequence[str] = (),
+        extra_names: Sequence[str] = (),
     ) -> None:
         """Start everything and wait until the API server is ready.
 
-        `extra_args` are more arguments, as `component=key=value`. Raises TestbedError with the end of the
-        log of what failed.
+        `extra_args` are more arguments, as `component=key=value`; `extra_names` stand in the API server's
+        certificate besides loopback. Raises TestbedError with the end of the log of what failed.
         """
         layout = self.layout
         layout.logs.mkdir(parents=True, exist_ok=True)
         layout.workdir.mkdir(parents=True, exist_ok=True)
         config = layout.workdir / "kwokctl.yaml"
         config.write_text(
-            yaml.safe_dump_all([self._configuration(heartbeat, extra_args), KWOK_CONFIGURATION])
+            yaml.safe_dump_all([self._configuration(heartbeat, extra_args, extra_names), KWOK_CONFIGURATION])
         )
         # Started through a link of our own, a kwokctl that outlives us is recognised by its path.
         program = layout.workdir / "kwokctl"
@@ -114,7 +119,9 @@ class ControlPlane:
                 raise TestbedError(f"kwokctl did not start {name}:\n{tail(log)}")
         self.wait_ready(APISERVER)
 
-    def _configuration(self, heartbeat: Heartbeat, extra_args: Sequence[str]) -> dict[str, Any]:
+    def _configuration(
+        self, heartbeat: Heartbeat, extra_args: Sequence[str], extra_names: Sequence[str]
+    ) -> dict[str, Any]:
         ports = self.ports
         # Not as --extra-args: kwokctl 0.8.0 mixes up the components of some sequences of them.
         patches: dict[str, list[dict[str, str]]] = {}
@@ -132,6 +139,7 @@ class ControlPlane:
                 "kubeAuthorization": True,
                 "kubeAdmission": True,
                 "kubeApiserverPort": ports.apiserver,
+                "kubeApiserverCertSANs": list(extra_names),
                 "etcdPort": ports.etcd,
                 "etcdPeerPort": ports.etcd_peer,
                 "kubeControllerManagerPort": ports.controller_manager,
@@ -226,6 +234,7 @@ class ControlPlane:
 
 def destroy(layout: Layout) -> None:
     """End every process of the testbed and remove its folder; nothing happens if there is none."""
+    sandbox.remove(layout)
     records = processes.recorded(layout.pids)
     processes.stop((record for record in records if record.name not in COMPONENTS), grace=3.0)
     # The control plane's data goes too, so it need not shut down in good order.

@@ -23,9 +23,9 @@ async def apply(api: Api, item: dict[str, Any]) -> None:
     await manifests.apply(api, item, manager=MANAGER)
 
 
-async def fleet(api: Api, city: "City") -> None:
-    """Create the city's nodes and wait until all are Ready."""
-    await nodes.create(api, (objects.node(city, node) for node in city.nodes))
+async def fleet(api: Api, city: "City", *, taint_all: bool = False) -> None:
+    """Create the city's nodes and wait until all are Ready; `taint_all` keeps others off the core too."""
+    await nodes.create(api, (objects.node(city, node, taint=taint_all) for node in city.nodes))
     await nodes.wait_ready(api, (node.name for node in city.nodes))
 
 

@@ -22,8 +22,11 @@ MAX_LINKS = 1000
 """Of one EdgeTopology."""
 
 
-def node(city: "City", given: "Node") -> dict[str, Any]:
-    """The Node object of a node, to be played by KWOK; edge nodes carry the taint that keeps others off."""
+def node(city: "City", given: "Node", *, taint: bool = False) -> dict[str, Any]:
+    """The Node object of a node, to be played by KWOK; edge nodes carry the taint that keeps others off.
+
+    With `taint` every node does: beside a real node nobody else's pod shall run where nothing really runs.
+    """
     place = city.places[given.name]
     capacity = {
         "cpu": f"{given.capacity[CPU]:g}",
@@ -35,7 +38,7 @@ def node(city: "City", given: "Node") -> dict[str, Any]:
         names.RESOURCE_RADIO: f"{given.capacity[RADIO] / MBPS:.0f}",
     }
     capacity = {name: quantity for name, quantity in capacity.items() if quantity != "0"}
-    taints = [{"key": names.TAINT_EDGE, "effect": "NoSchedule"}] if given.tier == "edge" else []
+    taints = [{"key": names.TAINT_EDGE, "effect": "NoSchedule"}] if taint or given.tier == "edge" else []
     return {
         "apiVersion": "v1",
         "kind": "Node",
