@@ -1,7 +1,11 @@
 """The one door to numba: compiles a numeric function to machine code, cached on disk between processes."""
 
+import contextlib
 import hashlib
 import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,8 +22,32 @@ def _cache_folder() -> Path:
     return _FOLDER / "__pycache__" / f"kernels-{hashlib.sha256(kernels).hexdigest()[:16]}"
 
 
-if not numba.config.CACHE_DIR and os.access(_FOLDER, os.W_OK):
-    numba.config.CACHE_DIR = str(_cache_folder())
+def _own_copy(prepared: Path) -> Path:
+    """This user's copy of machine code that came with a read-only installation, such as an image.
+
+    numba reads no folder that it cannot write to. Copying takes hundredths of a second, compiling a minute.
+    Raises OSError if another user owns the place: numba runs what it finds there.
+    """
+    place = Path(tempfile.gettempdir()) / f"edgewright-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+    found = place.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise PermissionError(f"{place} is not a folder of this user alone: remove it")
+    copy = place / prepared.name
+    if not copy.exists():
+        fresh = tempfile.mkdtemp(dir=place)
+        shutil.copytree(prepared, fresh, dirs_exist_ok=True)
+        with contextlib.suppress(OSError):  # another process was faster
+            Path(fresh).rename(copy)
+    return copy
+
+
+if not numba.config.CACHE_DIR:
+    if os.access(_FOLDER, os.W_OK):
+        numba.config.CACHE_DIR = str(_cache_folder())
+    elif _cache_folder().exists():
+        numba.config.CACHE_DIR = str(_own_copy(_cache_folder()))
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -12,7 +12,9 @@ from edgewright.emulation.testbed.ports import BLOCK, FIRST, Ports
 NODE = "container-node"
 """Name of the Node object."""
 PODS = IPv4Network("10.208.0.0/14")
-"""Cut into one /24 for the pods of each testbed of this machine; the last /16 is cut into their links."""
+"""Cut into a /24 for the pods of each testbed of this machine."""
+LINKS = IPv4Network("10.212.0.0/20")
+"""Cut into a /30 for the wire between this machine and each testbed's node."""
 SERVICES = IPv4Network("10.96.0.0/18")
 API_SERVICE = SERVICES[1]
 DNS_SERVICE = SERVICES[10]
@@ -38,7 +40,7 @@ class Plan:
     @cached_property
     def link(self) -> IPv4Network:
         """The wire between this machine and the node."""
-        return IPv4Network((int(PODS.broadcast_address) + 1 - 2**16 + 4 * self._index, 30))
+        return IPv4Network((int(LINKS.network_address) + 4 * self._index, 30))
 
     @property
     def host(self) -> IPv4Address:
