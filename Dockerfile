@@ -48,19 +48,25 @@ RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-com
     && /opt/edgewright/bin/python3 -c 'import edgewright.cli.operator, edgewright.operator.process'
 
 # Machine code is compiled here, for any processor of the architecture: an image runs on other machines than this one.
-FROM agent-packages AS agent-files
+# A minute, and only when the sources below change.
+FROM agent-packages AS kernels
 ENV NUMBA_CPU_NAME=generic
+COPY core/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
+COPY agents/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
+RUN /opt/edgewright/bin/python3 -m edgewright.agents.machine_code
+
+FROM agent-packages AS agent-files
 COPY --from=wheel /wheel /wheel
+COPY --from=kernels /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__ \
+     /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__
 RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps /wheel/*.whl \
-    && /opt/edgewright/bin/python3 -m edgewright.agents.machine_code \
     && python3 -m compileall -q -j0 /opt/edgewright/lib
 
 FROM testbed-packages AS testbed-files
-ENV NUMBA_CPU_NAME=generic
 COPY --from=wheel /wheel /wheel
-COPY --from=agent-files /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__ /kernels
+COPY --from=kernels /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__ \
+     /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__
 RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps /wheel/*.whl \
-    && cp -r /kernels /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__ \
     && python3 -m compileall -q -j0 /opt/edgewright/lib
 
 # What runs.

@@ -10,19 +10,20 @@ PORT = 8053
 LABELS = {"k8s-app": "kube-dns"}
 READY_PORT = 8181
 # What the cluster does not know does not exist: the node reaches no other name server.
-CORE_FILE = f""".:{PORT} {{
+CORE_FILE = f"""{DOMAIN}:{PORT} in-addr.arpa:{PORT} ip6.arpa:{PORT} {{
     errors
     health
     ready
     kubernetes {DOMAIN} in-addr.arpa ip6.arpa {{
-        fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }}
+    cache 30
+}}
+.:{PORT} {{
+    errors
     template ANY ANY {{
         rcode NXDOMAIN
     }}
-    cache 30
-    loop
 }}
 """
 
