@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test bench lint docs format generate lock clean
+.PHONY: help demo images test bench lint docs format generate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,8 +21,12 @@ help: ## List the targets
 demo: .venv/.installed ## Place three DAGs on an emulated city, cut a node, watch it recover (KEEP=1 leaves it running)
 	@$(BIN)/edgewright demo $(if $(KEEP),--keep)
 
-test: .venv/.installed ## Run every test: unit, cluster (real API server), end to end
-	$(BIN)/edgewright testbed build --prometheus
+images: ## Build the images into dist/images (BASE=debian where no registry can be reached)
+	images/build $(TARGETS)
+
+test: .venv/.installed ## Run every test: unit, cluster (real API server), end to end; as root also the container node
+	@if [ "$$(id -u)" = 0 ]; then images/tools; else echo "NOT RUN without root: tests/cluster/test_container_node.py" >&2; fi
+	$(BIN)/edgewright testbed build --prometheus $(if $(filter 0,$(shell id -u)),--containers)
 	$(BIN)/pytest -q tests/unit -n 2
 	$(BIN)/pytest -q tests/cluster -n 2 --dist loadfile
 	$(BIN)/pytest -q tests/e2e

@@ -219,6 +219,10 @@ def build(
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="Get Prometheus and promtool too (5 minutes from source).")
     ] = False,
+    containers: Annotated[
+        bool,
+        typer.Option("--containers", help="Get the container node's programs too (6 minutes from source)."),
+    ] = False,
 ) -> None:
     """Get the control plane's programs and compile the model now, so that `up` need not.
 
@@ -233,7 +237,8 @@ def build(
     with _refusals(), reporter(console) as report:
         compiler = model.compiler()
         try:
-            optional = (binaries.PROMETHEUS,) if prometheus else ()
+            optional = [binaries.PROMETHEUS] if prometheus else []
+            optional += binaries.NODE_COMPONENTS if containers else ()
             programs = binaries.resolve(report, (*binaries.COMPONENTS, *optional))
             model.finish(compiler, report)
         finally:
