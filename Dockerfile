@@ -52,6 +52,7 @@ RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-com
 FROM agent-packages AS kernels
 ENV NUMBA_CPU_NAME=generic
 COPY core/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
+COPY kube/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY agents/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 RUN /opt/edgewright/bin/python3 -m edgewright.agents.machine_code
 
