@@ -52,9 +52,14 @@ generate: .venv/.installed ## Write manifests/crds from the typed models, and th
 	$(BIN)/python -m edgewright.kube.crds
 	$(BIN)/python charts/dashboards.py
 
-lock: ## Resolve the requirements again
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --all-extras -o requirements/run.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --all-extras --group dev -o requirements/dev.txt
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
+lock: ## Resolve the requirements again: of a user, of developers, of each image, and of building
+	$(LOCK) pyproject.toml --all-extras -o requirements/run.txt
+	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra operator -c requirements/run.txt -o requirements/operator.txt \
+		--no-emit-package numba --no-emit-package llvmlite --no-emit-package scipy
+	$(LOCK) pyproject.toml -c requirements/run.txt -o requirements/agent.txt --no-emit-package scipy
+	echo 'hatchling>=1.27' | $(LOCK) - -c requirements/dev.txt -o requirements/wheel.txt
 
 clean: ## Remove what was built here (not the user's cache of binaries)
 	rm -rf .venv bench/out .pytest_cache .mypy_cache .ruff_cache
