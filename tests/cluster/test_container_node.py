@@ -55,7 +55,7 @@ print(json.dumps({
 
 
 def run(*command: str, **options: Any) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+    return str(subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout)
 
 
 def traces(tag: str) -> dict[str, Any]:

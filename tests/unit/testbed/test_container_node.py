@@ -10,6 +10,7 @@ import tarfile
 import tomllib
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -102,7 +103,7 @@ def test_an_archive_is_an_image_that_runs_the_program(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "image.tar") as packed:
         files = {member.name: packed.extractfile(member).read() for member in packed}  # type: ignore[union-attr]
 
-    def blob(descriptor: dict[str, str]) -> bytes:
+    def blob(descriptor: dict[str, Any]) -> bytes:
         found = files[f"blobs/sha256/{descriptor['digest'].removeprefix('sha256:')}"]
         assert f"sha256:{hashlib.sha256(found).hexdigest()}" == descriptor["digest"]
         assert len(found) == descriptor["size"]
