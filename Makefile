@@ -26,7 +26,7 @@ images: ## Build the images into dist/images (BASE=debian where no registry can 
 
 test: .venv/.installed ## Run every test: unit, cluster (real API server), end to end; as root also the container node
 	@if [ "$$(id -u)" = 0 ]; then images/tools; else echo "NOT RUN without root: tests/cluster/test_container_node.py" >&2; fi
-	$(BIN)/edgewright testbed build --prometheus $(if $(filter 0,$(shell id -u)),--containers)
+	$(BIN)/edgewright testbed build --with prometheus $(if $(filter 0,$(shell id -u)),--with containers)
 	$(BIN)/pytest -q tests/unit -n 2
 	$(BIN)/pytest -q tests/cluster -n 2 --dist loadfile
 	$(BIN)/pytest -q tests/e2e

@@ -216,13 +216,14 @@ def kubeconfig(
 
 @app.command()
 def build(
-    prometheus: Annotated[
-        bool, typer.Option("--prometheus", help="Get Prometheus and promtool too (5 minutes from source).")
-    ] = False,
-    containers: Annotated[
-        bool,
-        typer.Option("--containers", help="Get the container node's programs too (6 minutes from source)."),
-    ] = False,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Also get what not every testbed needs: containers, helm, prometheus. May be repeated;"
+            " minutes from source.",
+        ),
+    ] = None,
 ) -> None:
     """Get the control plane's programs and compile the model now, so that `up` need not.
 
@@ -233,13 +234,15 @@ def build(
     from edgewright.cli.progress import reporter
     from edgewright.emulation.testbed import binaries, model
 
+    wanted = list(dict.fromkeys(extra or ()))
+    if unknown := set(wanted) - binaries.OPTIONAL.keys():
+        raise typer.BadParameter(f"--with {min(unknown)}: there is {', '.join(binaries.OPTIONAL)}")
+    components = [*binaries.COMPONENTS, *(each for name in wanted for each in binaries.OPTIONAL[name])]
     console = Console(highlight=False)
     with _refusals(), reporter(console) as report:
         compiler = model.compiler()
         try:
-            optional = [binaries.PROMETHEUS] if prometheus else []
-            optional += binaries.NODE_COMPONENTS if containers else ()
-            programs = binaries.resolve(report, (*binaries.COMPONENTS, *optional))
+            programs = binaries.resolve(report, components)
             model.finish(compiler, report)
         finally:
             model.end(compiler)

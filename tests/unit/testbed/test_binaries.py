@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.emulation.testbed import TestbedError, binaries, builds, releases
-from edgewright.emulation.testbed.binaries import COMPONENTS, Component
+from edgewright.emulation.testbed.binaries import COMPONENTS, HELM, Component
 from edgewright.emulation.testbed.releases import Release, UnavailableError
 from edgewright.emulation.testbed.report import silent
 
@@ -42,6 +42,13 @@ def test_versions_come_from_the_toolchains_modules() -> None:
     assert {c.name: c.minor for c in COMPONENTS} == {"etcd": "3.6", "kwok": "0.8", "kubernetes": "1.36"}
     flags = COMPONENTS[2].linker_flags
     assert f"-X k8s.io/component-base/version.gitVersion=v{COMPONENTS[2].version}" in flags
+
+
+def test_helm_says_its_version_in_its_own_way(machine: Path) -> None:
+    script = '#!/bin/sh\n[ "$*" = version ] && echo \'version.BuildInfo{Version:"v4.3.9"}\'\n'
+    there = program(machine / "bin" / "helm", "")
+    there.write_text(script)
+    assert binaries.find(HELM, "helm") == there
 
 
 def test_nothing_is_found_on_an_empty_machine() -> None:
@@ -147,7 +154,7 @@ def test_a_site_out_of_reach_means_that_it_is_built(tmp_path: Path) -> None:
         releases.fetch(release, tmp_path / "etcd", silent)
 
 
-@pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
+@pytest.mark.parametrize("component", (*COMPONENTS, HELM), ids=lambda c: c.name)
 def test_every_program_has_a_release_over_tls_with_a_checksum(component: Component) -> None:
     for name in component.packages:
         release = releases.locate(component.name, component.version, name, "Linux", "x86_64")

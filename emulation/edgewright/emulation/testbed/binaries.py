@@ -151,13 +151,20 @@ NODE_COMPONENTS = (
 )
 """The container node; needed for nothing else."""
 
+HELM = Component(
+    "helm",
+    "helm.sh/helm/v4",
+    {"helm": "helm.sh/helm/v4/cmd/helm"},
+    ("-s -w", "-X helm.sh/helm/v4/internal/version.version=v{version}"),
+)
 PROMETHEUS = Component(
     "prometheus",
     "github.com/prometheus/prometheus",
     {name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")},
     ("-s -w", "-X github.com/prometheus/common/version.Version={version}"),
 )
-"""Only for who asks for it: building it takes five minutes."""
+OPTIONAL = {"containers": NODE_COMPONENTS, "helm": (HELM,), "prometheus": (PROMETHEUS,)}
+"""Only for who asks for it, for example by `edgewright testbed build --with NAME`: building takes minutes."""
 
 
 def resolve(report: Report = silent, components: Iterable[Component] = COMPONENTS) -> dict[str, Path]:
@@ -194,8 +201,8 @@ def find(component: Component, program: str) -> Path | None:
 
 def version_of(program: Path) -> str:
     """What the program says its version is, such as `1.36.3`; empty if it does not say."""
-    # kubectl alone has no flag for it and may need a cluster unless told not to.
-    arguments = ["version", "--client"] if program.name == "kubectl" else ["--version"]
+    # kubectl and helm have no flag for it, and kubectl may need a cluster unless told not to.
+    arguments = {"kubectl": ["version", "--client"], "helm": ["version"]}.get(program.name, ["--version"])
     try:
         said = subprocess.run(
             [str(program), *arguments],

@@ -64,7 +64,7 @@ def locate(component: str, version: str, program: str, system: str, machine: str
     """Where the project publishes `program` for this kind of machine; UnavailableError if it does not."""
     arch = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(machine.lower())
     system = system.lower()
-    if arch is None or (system != "linux" and program not in {"kubectl", "kwok", "kwokctl"}):
+    if arch is None or (system != "linux" and program not in {"kubectl", "kwok", "kwokctl", "helm"}):
         raise UnavailableError(f"none is published for {system} on {machine}")
     if component == "kubernetes":
         url = f"https://dl.k8s.io/release/v{version}/bin/{system}/{arch}/{program}"
@@ -86,6 +86,10 @@ def locate(component: str, version: str, program: str, system: str, machine: str
         archive = f"prometheus-{version}.{system}-{arch}"
         file = f"{archive}.tar.gz"
         return Release(f"{base}/{file}", f"{base}/sha256sums.txt", line_of(file), f"{archive}/{program}")
+    if component == "helm":
+        file = f"helm-v{version}-{system}-{arch}.tar.gz"
+        url = f"https://get.helm.sh/{file}"
+        return Release(url, f"{url}.sha256sum", line_of(file), f"{system}-{arch}/{program}")
     raise UnavailableError(f"no release site is known for {component}")
 
 
