@@ -7,7 +7,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo images test bench lint docs format generate lock clean
+.PHONY: help demo images test bench lint checkov docs format generate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,7 +26,7 @@ images: ## Build the images into dist/images (BASE=debian where no registry can 
 
 test: .venv/.installed ## Run every test: unit, cluster (real API server), end to end; as root also the container node
 	@if [ "$$(id -u)" = 0 ]; then images/tools; else echo "NOT RUN without root: tests/cluster/test_container_node.py" >&2; fi
-	$(BIN)/edgewright testbed build --with prometheus $(if $(filter 0,$(shell id -u)),--with containers)
+	$(BIN)/edgewright testbed build --with prometheus --with helm $(if $(filter 0,$(shell id -u)),--with containers)
 	$(BIN)/pytest -q tests/unit -n 2
 	$(BIN)/pytest -q tests/cluster -n 2 --dist loadfile
 	$(BIN)/pytest -q tests/e2e
@@ -40,6 +40,14 @@ lint: .venv/.installed ## Check format, style, types and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.venv-checkov/.installed: requirements/checkov.txt
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
+	@touch $@
+
+checkov: .venv/.installed .venv-checkov/.installed ## Check what the charts install with checkov (an environment of its own)
+	$(BIN)/python charts/checkov.py .venv-checkov/bin/checkov
+
 docs: .venv/.installed ## Regenerate the reference pages and run the examples of the docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/pytest -q tests/e2e/test_docs.py
@@ -48,9 +56,10 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: .venv/.installed ## Write manifests/crds from the typed models, and the dashboards
+generate: .venv/.installed ## Write the CRDs, the dashboards, and what charts and manifests have from each other
 	$(BIN)/python -m edgewright.kube.crds
 	$(BIN)/python charts/dashboards.py
+	$(BIN)/python charts/generate.py
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header
 lock: ## Resolve the requirements again: of a user, of developers, of each image, and of building
@@ -60,6 +69,7 @@ lock: ## Resolve the requirements again: of a user, of developers, of each image
 		--no-emit-package numba --no-emit-package llvmlite --no-emit-package scipy
 	$(LOCK) pyproject.toml -c requirements/run.txt -o requirements/agent.txt --no-emit-package scipy
 	echo 'hatchling>=1.27' | $(LOCK) - -c requirements/dev.txt -o requirements/wheel.txt
+	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 
 clean: ## Remove what was built here (not the user's cache of binaries)
-	rm -rf .venv bench/out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-checkov bench/out .pytest_cache .mypy_cache .ruff_cache

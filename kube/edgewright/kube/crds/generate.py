@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,14 @@ def definition(kind: Kind) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/name": "edgewright"}},
+        "metadata": {
+            "name": f"{kind.plural}.{GROUP}",
+            # The chart of the operator refuses definitions that are older than itself.
+            "labels": {
+                "app.kubernetes.io/name": "edgewright",
+                "app.kubernetes.io/version": version_of("edgewright"),
+            },
+        },
         "spec": {
             "group": GROUP,
             "scope": "Namespaced" if kind.namespaced else "Cluster",
