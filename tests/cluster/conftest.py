@@ -62,6 +62,22 @@ def observed_cluster() -> Iterator[testbed.Testbed]:
     testbed.down(bed.name)
 
 
+@pytest.fixture(scope="session")
+def empty_cluster() -> Iterator[testbed.Testbed]:
+    """A control plane with the nodes of `melbourne-small` and nothing of Edgewright's."""
+    _sweep()
+    bed = _up(manifests=False)
+    yield bed
+    testbed.down(bed.name)
+
+
+@pytest.fixture(scope="session")
+def up() -> Callable[..., testbed.Testbed]:
+    """Brings up a control plane (fields of `testbed.Options`); whoever calls it takes it down."""
+    _sweep()
+    return _up
+
+
 @pytest.fixture
 def new_cluster() -> Iterator[Callable[..., testbed.Testbed]]:
     """Makes private control planes (fields of `testbed.Options`), for tests that stop or overload things."""
