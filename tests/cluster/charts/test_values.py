@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.cluster.charts.tools import CHARTS, MANIFESTS, NAMESPACE, ROOT, Refused, Tools, parsed
+
+from edgewright.operator import agent_template
 
 MONITORING = [
     f"--set=metrics.{name}.enabled=true" for name in ("serviceMonitor", "podMonitor", "rules", "dashboards")
@@ -72,6 +75,17 @@ def test_the_api_server_takes_every_object_under_every_switch(tools: Tools) -> N
             raise AssertionError(f"{name}: {refused.said}") from refused
         template = next(o for o in parsed(manifests) if o["metadata"]["name"] == "edgewright-agent-template")
         tools.validate(agent_pod(template["data"]["agent-template.yaml"]))
+
+
+@pytest.mark.parametrize("values", MATRIX)
+def test_the_operator_takes_its_template(offline: Tools, values: str) -> None:
+    named = (
+        item
+        for item in offline.objects(*MATRIX[values])
+        if item["metadata"]["name"] == "edgewright-agent-template"
+    )
+    template = agent_template.check(yaml.safe_load(next(named)["data"]["agent-template.yaml"]))
+    assert template.image.startswith(("edgewright/agent:", "registry.example.com:5000/edge/agent:"))
 
 
 def agent_pod(template: str) -> str:
