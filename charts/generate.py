@@ -123,17 +123,19 @@ def readme() -> Iterator[tuple[Path, str]]:
     yield path, f"{before}<!-- values -->\n" + "\n".join(rows) + f"\n<!-- end of values -->\n{after}"
 
 
-def _values(schema: dict[str, Any], shared: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
-    """(name, meaning) of every value that can be set by itself."""
+def _values(
+    schema: dict[str, Any], shared: dict[str, Any], name: str, parents: str = ""
+) -> Iterator[tuple[str, str]]:
+    """(name, meaning) of every value that can be set by itself; a switch without words has its parent's."""
     if "$ref" in schema:
         schema = {**shared[schema["$ref"].rsplit("/", 1)[1]], **schema}
-    inner = schema.get("properties", {})
+    inner, meaning = schema.get("properties", {}), schema.get("description", parents)
     if schema.get("additionalProperties") is not False or not inner:
-        yield name, schema["description"].replace("|", "\\|")
+        yield name, meaning.replace("|", "\\|")
         return
     for key, child in inner.items():
         if not (name == "" and key == "global"):
-            yield from _values(child, shared, f"{name}.{key}" if name else key)
+            yield from _values(child, shared, f"{name}.{key}" if name else key, meaning)
 
 
 def main() -> None:
