@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from edgewright.kube import paths
 from edgewright.kube.api import Api
 
 PREFIX = "pytest"
+IMAGES = ("operator", "agent")
 
 
 def _name() -> str:
@@ -131,6 +133,15 @@ async def as_account(
     yield connect
     for client in clients:
         await client.close()
+
+
+@pytest.fixture(scope="session")
+def archives() -> dict[str, Path]:
+    """Archives of the images that are built from this checkout, by target; minutes the first time. Needs root."""
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"BASE": os.environ.get("BASE", "debian")}
+    subprocess.run([root / "images" / "build", *IMAGES], check=True, env=environment)
+    return {target: root / "dist" / "images" / f"{target}.tar" for target in IMAGES}
 
 
 @pytest.fixture(scope="session")

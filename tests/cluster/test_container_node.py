@@ -24,8 +24,6 @@ from edgewright.kube.api import Api
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="NOT RUN: the container node needs root; run `sudo -E make test`"
 )
-ROOT = Path(__file__).parents[2]
-ARCHIVES = ROOT / "dist" / "images"
 EDGEWRIGHT = [sys.executable, "-m", "edgewright.cli.main", "testbed"]
 IMAGES = {target: f"edgewright/{target}:0.1.0" for target in ("operator", "agent")}
 LOOK_AROUND = """
@@ -74,17 +72,9 @@ def traces(tag: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
-def archives() -> list[Path]:
-    """The operator's and the agent's image, built from this checkout."""
-    environment = os.environ | {"BASE": os.environ.get("BASE", "debian")}
-    subprocess.run([ROOT / "images" / "build", *IMAGES], check=True, env=environment)
-    return [ARCHIVES / f"{target}.tar" for target in IMAGES]
-
-
 @pytest.fixture(scope="module")
-def node(make_bed: Callable[..., testbed.Testbed], archives: list[Path]) -> testbed.Testbed:
-    return make_bed(images=tuple(archives))
+def node(make_bed: Callable[..., testbed.Testbed], archives: dict[str, Path]) -> testbed.Testbed:
+    return make_bed(images=tuple(archives.values()))
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +236,12 @@ def outside() -> Iterator[Callable[[str, int], bool]]:
     finally:
         other.kill()
         other.wait()
+
+
+async def test_a_real_node_is_not_cut(node: testbed.Testbed) -> None:
+    async with await Api.connect(str(node.kubeconfig)) as api:
+        with pytest.raises(testbed.TestbedError, match=f"{NODE}' is a real one"):
+            await testbed.nodes.cut(api, [NODE])
 
 
 def test_the_api_server_cannot_be_reached_from_outside(

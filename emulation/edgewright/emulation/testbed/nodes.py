@@ -51,10 +51,15 @@ async def cut(api: Api, targets: Iterable[str]) -> None:
     """Cut nodes off: their Leases are taken over, so that nothing renews them and no pod there changes.
 
     The node's last heartbeat is its last renewal before the cut, as when power fails. Cutting a node twice
-    does nothing new. Raises TestbedError if a node does not exist.
+    does nothing new. Raises TestbedError if a node does not exist or is a real one.
     """
     targets = list(targets)
-    await _known(api, targets)
+    known = await _known(api, targets)
+    for name in targets:
+        if KWOK_ANNOTATION not in known[name]["metadata"].get("annotations", {}):
+            raise TestbedError(
+                f"node {name!r} is a real one, whose kubelet would not heed a cut: name others"
+            )
     await asyncio.gather(*(_take_lease(api, name) for name in targets))
 
 
@@ -153,14 +158,16 @@ async def edge_names(api: Api) -> list[str]:
     return [node["metadata"]["name"] for node in edge]
 
 
-async def _known(api: Api, targets: Sequence[str]) -> None:
-    existing = {node["metadata"]["name"] for node in await api.items(paths.nodes())}
-    unknown = sorted(set(targets) - existing)
+async def _known(api: Api, targets: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """All nodes by name, once it is sure that the targets are among them."""
+    existing = {node["metadata"]["name"]: node for node in await api.items(paths.nodes())}
+    unknown = sorted(set(targets) - set(existing))
     if unknown:
         raise TestbedError(
             f"no node {', '.join(repr(name) for name in unknown)} in this testbed: "
             "`edgewright testbed nodes` lists them"
         )
+    return existing
 
 
 def sample(candidates: Iterable[str], percent: float, seed: int = 0) -> list[str]:
