@@ -137,7 +137,7 @@ async def as_account(
 
 @pytest.fixture(scope="session")
 def archives() -> dict[str, Path]:
-    """Archives of the images that are built from this checkout, by target; minutes the first time. Needs root."""
+    """Archives of images built from this checkout, by target; minutes the first time. Needs root."""
     root = Path(__file__).parents[2]
     environment = os.environ | {"BASE": os.environ.get("BASE", "debian")}
     subprocess.run([root / "images" / "build", *IMAGES], check=True, env=environment)
