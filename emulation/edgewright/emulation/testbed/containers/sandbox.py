@@ -110,24 +110,26 @@ def remove(layout: Layout) -> None:
     files = Files(layout)
     if not files.root.exists():
         return
-    left = processes.stop(processes.identify(processes.belonging(files.root)), grace=0.0)
+    processes.stop(processes.identify(processes.belonging(files.root)), grace=0.0)
     subprocess.run(["ip", "link", "delete", files.interface], capture_output=True, check=False)
     deadline = time.monotonic() + SECONDS
-    while left or (remains := _remains(files)):
+    while remains := _remains(files):
         if time.monotonic() > deadline:
-            what = ", ".join([*(str(process.pid) for process in left), *map(str, remains)])
-            raise TestbedError(f"testbed {layout.name!r}: {what} do not go away; run `down` again")
+            raise TestbedError(
+                f"testbed {layout.name!r}: {', '.join(remains)} do not go away; run `down` again"
+            )
         time.sleep(POLL)
 
 
-def _remains(files: Files) -> list[Path]:
-    """What is still there of interface and cgroups, after another try to remove the latter."""
+def _remains(files: Files) -> list[str]:
+    """What is still there of processes, interface and cgroups, after another try to remove the latter."""
     for hierarchy in _hierarchies():
         for folder, _, _ in os.walk(hierarchy / files.cgroup, topdown=False):
             with suppress(OSError):
                 Path(folder).rmdir()
     places = [Path("/sys/class/net") / files.interface, *(h / files.cgroup for h in _hierarchies())]
-    return [place for place in places if place.exists()]
+    running = (f"process {pid}" for pid in processes.belonging(files.root))
+    return [*running, *(str(place) for place in places if place.exists())]
 
 
 def _hierarchies() -> list[Path]:
