@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="NOT RUN: the container node needs root; run `sudo -E make test`"
 )
 EDGEWRIGHT = [sys.executable, "-m", "edgewright.cli.main", "testbed"]
-IMAGES = {target: f"edgewright/{target}:0.1.0" for target in ("operator", "agent")}
+IMAGES = {target: f"edgewright/{target}:{version('edgewright')}" for target in ("operator", "agent")}
 LOOK_AROUND = """
 import json, os, socket, ssl, urllib.request
 account = "/var/run/secrets/kubernetes.io/serviceaccount/"
