@@ -115,7 +115,7 @@ def _reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray)
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
             for h in range(lay.hops[pair]):
-                miss[_element(infra, lay.route[pair, h])] *= 1.0 - lay.joint[pair]
+                miss[element(infra, lay.route[pair, h])] *= 1.0 - lay.joint[pair]
     success = 1.0
     for m in range(len(lay.placed)):
         for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
@@ -123,7 +123,7 @@ def _reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray)
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
             for h in range(lay.hops[pair]):
-                success *= _visit(infra, miss, _element(infra, lay.route[pair, h]))
+                success *= _visit(infra, miss, element(infra, lay.route[pair, h]))
     return success
 
 
@@ -136,7 +136,7 @@ def _visit(infra: Infrastructure, miss: FloatArray, station: int) -> float:
 
 
 @kernel
-def _element(infra: Infrastructure, station: int) -> int:
+def element(infra: Infrastructure, station: int) -> int:
     """One station for both directions of a port, a cell or a link: they fail together."""
     N = infra.nodes
     if 2 * N <= station < 3 * N or 4 * N <= station < 5 * N:

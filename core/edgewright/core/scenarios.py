@@ -1,5 +1,6 @@
 """The fixed table of scenarios that every evaluation shares: sizes, waiting and choice of replicas."""
 
+import math
 from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
@@ -56,6 +57,31 @@ def scenarios(count: int, rows: int = COLUMNS) -> Scenarios:
     while size < rows:
         size *= 2
     return _table(count, size)
+
+
+def random_scenarios(count: int, stages: int, transfers: int, random: np.random.Generator) -> Scenarios:
+    """`count` independent scenarios of the fixed table's laws: rows for so many stages and transfers.
+
+    The overlap of branches stays that of the fixed table: it is a constant of a placement, not of a request.
+    """
+    work = _factors(random, (stages, count), WORK_VARIATION)
+    payload = _factors(random, (transfers, count), PAYLOAD_VARIATION)
+    return Scenarios(
+        work=work,
+        work_wait=work * _factors(random, (stages, count), WAITING_VARIATION),
+        payload=payload,
+        payload_wait=payload * _factors(random, (transfers, count), WAITING_VARIATION),
+        choice=random.random((stages, count)),
+        call=random.random((transfers, count)),
+        overlap_choice=scenarios(STATUS, max(stages, transfers)).overlap_choice,
+    )
+
+
+def _factors(random: np.random.Generator, shape: tuple[int, int], variation: float) -> FloatArray:
+    """Log-normal draws of mean 1 and squared `variation`."""
+    variance = math.log1p(variation)
+    drawn: FloatArray = np.exp(math.sqrt(variance) * random.standard_normal(shape) - variance / 2)
+    return drawn
 
 
 @cache
