@@ -47,10 +47,10 @@ def compare(placement: str, load: float, *, seed: int, requests: int, dags: int 
     scaled until the busiest station is at `load`.
     """
     draw = random.Random(f"{placement} {seed}")
-    substrate = _metro(draw)
-    placed = [_placed(draw, q, placement, len(substrate.nodes)) for q in range(dags)]
+    substrate = metro(draw)
+    placed = [spread(draw, q, placement, len(substrate.nodes)) for q in range(dags)]
     busiest = float(np.sum([station_load(one, substrate) for one in placed], axis=0).max())
-    placed = [_scaled(one, load / busiest) for one in placed]
+    placed = [scaled(one, load / busiest) for one in placed]
     observed = simulate(build(placed, substrate), requests, seed)
     return [
         Comparison(
@@ -74,7 +74,7 @@ def _predict(placed: list[PlacedDag], substrate: Substrate) -> Iterator[Predicti
         yield Evaluator(problem, STATUS).evaluate(one.node).one()
 
 
-def _metro(draw: random.Random) -> Substrate:
+def metro(draw: random.Random) -> Substrate:
     """Eight nodes of 8 cores, four with a cell, on 1-2 Gbps links to two switches."""
     cells = frozenset({"mmw"})
     nodes = [
@@ -91,7 +91,7 @@ def _metro(draw: random.Random) -> Substrate:
     return compile_substrate(nodes, [*links, Link("s0", "s1", 4 * GBPS, 0.2 * MS)])
 
 
-def _placed(draw: random.Random, q: int, placement: str, nodes: int) -> PlacedDag:
+def spread(draw: random.Random, q: int, placement: str, nodes: int) -> PlacedDag:
     """0 forks to 1..3, those join in 4, which forks to 5 and 6, joined by 7; with one shortcut."""
     pairs = [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4), (4, 5), (4, 6), (5, 7), (6, 7), (0, 4)]
     request = (0.5, 1e8, 0.0, 0.0, 0.0, 1.0)
@@ -117,6 +117,7 @@ def _placed(draw: random.Random, q: int, placement: str, nodes: int) -> PlacedDa
     )
 
 
-def _scaled(placed: PlacedDag, factor: float) -> PlacedDag:
+def scaled(placed: PlacedDag, factor: float) -> PlacedDag:
+    """The same with `factor` times the requests."""
     demand = replace(placed.dag.demand, rate=placed.dag.demand.rate * factor)
     return PlacedDag(replace(placed.dag, demand=demand), placed.stage, placed.node)

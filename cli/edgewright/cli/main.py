@@ -6,6 +6,7 @@ from edgewright.cli import testbed
 from edgewright.cli.agent import agent
 from edgewright.cli.demo import demo
 from edgewright.cli.explain import explain
+from edgewright.cli.gateway import gateway
 from edgewright.cli.operator import operator
 from edgewright.cli.tree import tree
 
@@ -23,6 +24,7 @@ app.command()(tree)
 app.add_typer(testbed.app, name="testbed")
 app.command()(operator)
 app.command()(agent)
+app.command()(gateway)
 
 
 @app.command()

@@ -113,7 +113,7 @@ def _meet(
 
 @kernel
 def _once(infra: Infrastructure, met: FloatArray, station: int, mark: float) -> float:
-    success = infra.success[station]
+    success: float = infra.success[station]
     if success == 1.0 or met[station] == mark:
         return 1.0
     met[station] = mark

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.core.builders import array, chain, diamond, node, placed, problem, stage, star
 from tests.unit.core.test_latency import cases
 
-from bench.accuracy import _metro, _placed, _scaled
+from bench.accuracy import metro, scaled, spread
 from bench.simulation import build, simulate
 from edgewright.core.draws import Draws, draw, queue
 from edgewright.core.evaluate import Evaluator
@@ -79,10 +79,10 @@ def test_mean_and_spread_are_those_of_the_prediction(
 @pytest.mark.parametrize(("placement", "load"), [("compact", 0.3), ("random", 0.6)])
 def test_draws_and_prediction_and_event_simulation_agree(placement: str, load: float) -> None:
     chance = random.Random(f"{placement} 7")
-    substrate = _metro(chance)
-    dags = [_placed(chance, q, placement, len(substrate.nodes)) for q in range(6)]
+    substrate = metro(chance)
+    dags = [spread(chance, q, placement, len(substrate.nodes)) for q in range(6)]
     busiest = float(np.sum([station_load(one, substrate) for one in dags], axis=0).max())
-    dags = [_scaled(one, load / busiest) for one in dags]
+    dags = [scaled(one, load / busiest) for one in dags]
     observed = simulate(build(dags, substrate), 8_000, 1)
     errors = []
     for one, seen in zip(dags, observed.latency, strict=True):
