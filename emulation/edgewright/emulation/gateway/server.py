@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._give_up("400 Bad Request", "this server speaks HTTP/1.1 only, and no WebSocket")
+            self._give_up("400 Bad Request", "only plain HTTP is spoken here, no WebSocket")
         except httptools.HttpParserError as error:
             too_long = self._length > HEAD_BYTES
             status = "431 Request Header Fields Too Large" if too_long else "400 Bad Request"
