@@ -104,6 +104,12 @@ def up(
             "--image", help="Image archive for the container node, as `make images` writes; repeat."
         ),
     ] = None,
+    gateway: Annotated[
+        bool,
+        typer.Option(
+            "--gateway", help="Start the emulated data plane too (see `edgewright gateway --help`)."
+        ),
+    ] = False,
 ) -> None:
     """Bring up a control plane, the nodes of a scenario, the operator and the agents.
 
@@ -127,6 +133,7 @@ def up(
         prometheus=prometheus,
         containers=containers,
         images=tuple(image or ()),
+        gateway=gateway,
     )
     with _refusals(), reporter(console) as report:
         bed = testbed.up(name, options=options, report=report)
@@ -146,6 +153,33 @@ def _say_what_next(bed: "Testbed") -> None:
     typer.echo(
         f"\nLook at it with `edgewright testbed status{name}`, end it with `edgewright testbed down{name}`."
     )
+
+
+@app.command()
+def gateway(
+    name: Name = DEFAULT,
+    stop: Annotated[bool, typer.Option("--stop", help="End it instead.")] = False,
+) -> None:
+    """Start the emulated data plane of a running testbed, unless it runs, and print its URL.
+
+    It answers HTTP requests for /NAMESPACE/NAME of a ServiceDAG as late as its placement would. For example:
+
+        curl -i $(edgewright testbed gateway)/melbourne-small-1/xr-content-delivery
+    """
+    from edgewright.emulation import testbed
+    from edgewright.emulation.testbed import data_plane
+
+    async def start(bed: "Testbed") -> str:
+        async with await _admin(bed) as api:
+            return await data_plane.start(api, bed)
+
+    with _refusals():
+        bed = testbed.load(name)
+        if stop:
+            ended = data_plane.stop(bed)
+            typer.echo("The gateway has ended." if ended else "The gateway does not run: nothing to do.")
+        else:
+            typer.echo(asyncio.run(start(bed)))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edgewright.emulation.testbed import binaries, canary, install, local, model, prometheus
+from edgewright.emulation.testbed import binaries, canary, data_plane, install, local, model, prometheus
 from edgewright.emulation.testbed.cluster import State, Testbed, load
 from edgewright.emulation.testbed.containers.bringup import join
 from edgewright.emulation.testbed.containers.plan import Plan
@@ -51,6 +51,8 @@ class Options:
     """Install the CRDs, roles and policies."""
     prometheus: bool = False
     """Start a Prometheus that scrapes them."""
+    gateway: bool = False
+    """Start the emulated data plane too."""
     extra_args: Sequence[str] = ()
     """More arguments of components, as `component=key=value`."""
     containers: bool = False
@@ -223,6 +225,9 @@ async def _populate(
                 await local.start_agents(api, layout, regions)
             report("waiting until they are at work")
             await local.wait_until_ready(api, layout, regions)
+        if options.gateway:
+            report("starting the gateway")
+            await data_plane.start(api, Testbed(layout, state))
     return state.model_copy(
         update={"kwok_starts": starts, "nodes": len(city.nodes) if city else 0, "regions": regions}
     )

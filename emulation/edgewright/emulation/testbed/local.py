@@ -41,7 +41,7 @@ async def start_operator(api: Api, layout: Layout) -> Process:
     command = ["operator", "--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{ports.operator}"]
     if state.prometheus:
         command += ["--prometheus", prometheus.address(ports), *OBSERVATION]
-    return _run(layout, OPERATOR, command)
+    return spawn(layout, OPERATOR, command)
 
 
 async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Process:
@@ -54,7 +54,7 @@ async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Proc
     await write_kubeconfig(api, layout, kubeconfig, accounts)
     ports = Ports(**load(layout.name).state.ports)
     command = ["agent", "--all", "--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{ports.agents}"]
-    return _run(layout, AGENTS, command)
+    return spawn(layout, AGENTS, command)
 
 
 async def wait_until_ready(api: Api, layout: Layout, regions: Sequence[str]) -> None:
@@ -106,7 +106,8 @@ def _write_secret(target: Path, text: str) -> None:
     target.write_text(text)
 
 
-def _run(layout: Layout, name: str, arguments: Sequence[str]) -> Process:
+def spawn(layout: Layout, name: str, arguments: Sequence[str]) -> Process:
+    """Start a command of ours as the process `name` of the testbed."""
     command = [sys.executable, "-m", "edgewright.cli.main", *arguments]
     # One thread for linear algebra: these processes share few cores with a whole control plane.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -95,7 +95,7 @@ def belonging(root: Path) -> list[int]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         ours = any(Path(word).name == "edgewright" or word == "edgewright.cli.main" for word in words[:4])
-        process_of_ours = ours and ("operator" in words or "agent" in words)
+        process_of_ours = ours and not {"operator", "agent", "gateway"}.isdisjoint(words)
         if words[0].startswith(below) or (process_of_ours and any(w.startswith(below) for w in words)):
             found.append(int(entry.parent.name))
     return found
