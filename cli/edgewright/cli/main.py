@@ -2,7 +2,7 @@
 
 import typer
 
-from edgewright.cli import testbed
+from edgewright.cli import load, testbed
 from edgewright.cli.agent import agent
 from edgewright.cli.demo import demo
 from edgewright.cli.explain import explain
@@ -22,6 +22,7 @@ app.command()(demo)
 app.command()(explain)
 app.command()(tree)
 app.add_typer(testbed.app, name="testbed")
+app.add_typer(load.app, name="load")
 app.command()(operator)
 app.command()(agent)
 app.command()(gateway)

@@ -9,6 +9,7 @@ from tests.unit.gateway.builders import KEY, dag, lease, picture, pod
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.problem import UNPLACED, Prediction, Problem, World
 from edgewright.core.scenarios import STATUS
+from edgewright.core.substrate import FloatArray
 from edgewright.emulation.gateway import exposition
 from edgewright.emulation.gateway.desk import Desk
 from edgewright.emulation.gateway.exposition import MOST_DAGS
@@ -51,7 +52,7 @@ class Town:
         words = [text.split(" ", 2)[1] for _, text in self.answers]
         return {word: words.count(word) for word in sorted(set(words))}
 
-    def latencies(self) -> np.ndarray:  # type: ignore[type-arg]
+    def latencies(self) -> FloatArray:
         return np.array([taken for taken, text in self.answers if " 200 OK" in text])
 
     def metrics(self) -> dict[str, float]:

@@ -88,9 +88,8 @@ def listing(plane: Plane) -> bytes:
             "requestsPerSecond": round(line.rate, 2),
         }
         if service.dag is not None:
-            ingress = service.dag.ingress
             entry["declaredRequestsPerSecond"] = service.dag.demand.rate
-            entry["users"] = ingress.node if ingress.location is None else list(ingress.location)
+            entry["users"] = service.users
         if service.problem:
             entry["problem"] = service.problem
         found.append(entry)

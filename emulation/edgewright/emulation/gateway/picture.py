@@ -41,6 +41,8 @@ class Service:
     names: tuple[tuple[str, ...], ...] = ()
     """Per stage `microservice=node/pod` of each replica, in the order of core's layout."""
     problem: str = ""
+    users: tuple[float, float] | None = None
+    """Where they are, metres; None: all over the region, or nobody knows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +172,7 @@ class Picture:
             for record in self._records.values():
                 record.service = None
         services = {
-            key: self._service(key, record, substrate.index)
+            key: self._service(key, record, substrate)
             for key, record in self._records.items()
             if record.manifest is not None
         }
@@ -200,14 +202,22 @@ class Picture:
         else:
             record.dag = dag
 
-    def _service(self, key: Key, record: _Record, index: Mapping[str, int]) -> Service:
+    def _service(self, key: Key, record: _Record, substrate: Substrate) -> Service:
         if record.service is None:
-            replicas = _replicas(record, index)
+            replicas = _replicas(record, substrate.index)
             if replicas != record.replicas:
                 record.replicas = replicas
                 record.generation += 1
-            record.service = _assembled(key, record, index)
+            made = _assembled(key, record, substrate.index)
+            record.service = replace(made, users=_users(made.dag, substrate))
         return record.service
+
+
+def _users(dag: ServiceDag | None, substrate: Substrate) -> tuple[float, float] | None:
+    if dag is None or dag.ingress.node is None:
+        return dag.ingress.location if dag is not None else None
+    row = substrate.index.get(dag.ingress.node)
+    return None if row is None else substrate.nodes[row].location
 
 
 def _serves(pod: Pod) -> str:

@@ -126,7 +126,7 @@ def intensity(workload: Workload, targets: Sequence[Target], part: int = 0) -> F
     share = workload.on / (workload.on + workload.off)
     found *= active.reshape(len(targets), SESSIONS, slices).mean(axis=1) / share
     if workload.kind == "day":
-        seconds: Floats = part * PERIOD + (np.arange(slices) + 0.5) * SLICE
+        seconds = part * PERIOD + (np.arange(slices, dtype=np.float64) + 0.5) * SLICE
         found *= diurnal(seconds / workload.day_seconds * 24.0 % 24.0)
     return found
 

@@ -1,0 +1,119 @@
+"""locust, run as a user runs it, sends the workload to a real gateway, whether or not it is answered."""
+
+import asyncio
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.unit.gateway.builders import KEY, dag, lease, picture, pod
+
+from edgewright.emulation.gateway.desk import Desk
+from edgewright.emulation.gateway.picture import Picture
+from edgewright.emulation.gateway.plane import Plane
+from edgewright.emulation.gateway.process import rehearse
+from edgewright.emulation.gateway.server import Connection
+from edgewright.emulation.gateway.timers import RealTimers
+from edgewright.emulation.workloads import Target, Workload, arrivals
+
+RATE, SECONDS = 60.0, 4.0
+
+
+class Gateway:
+    """In this process, for a load generator in another."""
+
+    def __init__(self, made: Picture) -> None:
+        self.made, self.plane, self.url = made, Plane(), ""
+        self.change()
+
+    def change(self) -> None:
+        self.plane.show(self.made.scene())
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    rehearse()
+    made = Gateway(picture(pods=(pod("decode", "n1"), pod("render", "n2"))))
+    timers = RealTimers()
+    desk = Desk(made.plane, timers)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(desk, lambda: True), "127.0.0.1", 0
+    )
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield made
+    server.close()
+    timers.close()
+
+
+async def locust(gateway: Gateway, folder: Path) -> tuple[int, str, dict[str, str]]:
+    """Exit status, what it said, and its row of all requests."""
+    command = [sys.executable, "-m", "edgewright.cli.main", "load", "run", "--url", gateway.url]
+    command += ["--rate", f"{RATE}", "--duration", f"{SECONDS}", "--seed", "7"]
+    environment = os.environ | {"LOCUST_CSV": str(folder / "run")}
+    done = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    table = folder / "run_stats.csv"
+    rows = list(csv.DictReader(table.open())) if table.exists() else []
+    return (
+        done.returncode,
+        done.stdout + done.stderr,
+        next((r for r in rows if r["Name"] == "Aggregated"), {}),
+    )
+
+
+async def test_it_sends_what_the_workload_says(gateway: Gateway, tmp_path: Path) -> None:
+    status, said, row = await locust(gateway, tmp_path)
+    assert status == 0, said
+    workload = Workload(rate=RATE, seed=7)
+    times, _ = next(arrivals(workload, (Target("/city/overlay", 20.0, (0.0, 0.0)),)))
+    # The run's clock starts a little before the first request's; nothing else may be missing.
+    assert int(row["Request Count"]) == pytest.approx((times < SECONDS - 0.5).sum(), rel=0.15)
+    assert row["Failure Count"] == "0"
+    assert "99 % of them at most" in said
+    line = gateway.plane.lines[KEY]
+    assert line.ok + line.failed >= int(row["Request Count"])
+
+
+async def test_a_service_that_does_not_answer_is_asked_no_less(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.made.lease_changed("n2", lease())
+    gateway.change()
+    status, said, row = await locust(gateway, tmp_path)
+    assert status == 0, said
+    # Every request takes a second to fail: users who wait for their answers would be a handful.
+    assert int(row["Failure Count"]) > 0.6 * RATE * (SECONDS - 1.0)
+    assert row["Failure Count"] == row["Request Count"]
+    assert "code=504" in said
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["nothing served", "no gateway"])
+async def test_without_a_target_it_says_so_and_fails(gateway: Gateway, tmp_path: Path, served: bool) -> None:
+    if served:
+        gateway.url = "http://127.0.0.1:9"
+    else:
+        gateway.made.dag_changed(KEY, dag(generation=2, microservices=[]))
+        gateway.change()
+    status, said, _ = await locust(gateway, tmp_path)
+    assert status == 1
+    assert ("is no gateway that answers" if served else "serves nothing (/city/overlay: ") in said
+
+
+async def test_a_picture_of_the_workload_is_drawn(gateway: Gateway, tmp_path: Path) -> None:
+    file = tmp_path / "workload.png"
+    command = [sys.executable, "-m", "edgewright.cli.main", "load", "plot", str(file), "--url", gateway.url]
+    command += ["--workload", "day", "--rate", "20"]
+    await asyncio.to_thread(subprocess.run, command, check=True, timeout=60)
+    assert file.read_bytes().startswith(b"\x89PNG")
+    refused = await asyncio.to_thread(
+        subprocess.run,
+        [*command[:5], str(tmp_path / "workload.doc"), *command[6:]],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    assert "cannot be written" in refused.stderr
