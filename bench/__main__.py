@@ -1,6 +1,6 @@
 """Measures the figures of docs/reference/benchmarks.md: CSV in bench/out, a summary on the terminal.
 
-python -m bench [--only placement,recovery,footprint,core,decision,kills] [--quick]
+python -m bench [--only placement,recovery,footprint,core,decision,kills,gateway] [--quick]
 """
 
 import importlib
@@ -59,6 +59,7 @@ PARTS: dict[str, Callable[[bool, Report], Findings]] = {
     "recovery": _recovery,
     "footprint": _footprint,
     "kills": _kills,
+    "gateway": _of_module("gateway"),
 }
 
 

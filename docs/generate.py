@@ -12,6 +12,9 @@ import yaml
 import edgewright.agents.metrics
 import edgewright.operator.metrics  # noqa: F401
 from edgewright.cli.main import app
+from edgewright.emulation.gateway.answers import HEADERS
+from edgewright.emulation.gateway.exposition import METRICS, MOST_DAGS, MOST_INVOCATIONS
+from edgewright.emulation.gateway.histograms import DURATIONS
 from edgewright.kube.conditions import ConditionType, Reason
 from edgewright.kube.metrics import CATALOGUE
 
@@ -166,7 +169,38 @@ which the operator observes (see [use an existing Prometheus](../how-to/use-an-e
 | `edgewright_request_duration_seconds` | histogram, classic buckets | `namespace`, `servicedag` | How long a user waited for the answer |
 | `edgewright_requests_total` | counter | `namespace`, `servicedag`, `outcome` | Requests; `outcome` is `ok` or `failed` |"""
 
-PAGES = {"api.md": api, "conditions.md": conditions, "cli.md": cli, "metrics.md": metrics}
+
+def gateway() -> str:
+    """Answers, headers and metrics of the emulated data plane."""
+    parts = ["# The gateway\n", GATEWAY, "## Headers\n", "| header | meaning |\n| --- | --- |"]
+    parts += [f"| `{name}` | {text} |" for name, text in HEADERS.items()]
+    parts.append("\n## Metrics\n")
+    parts.append("| metric | type | labels | meaning |\n| --- | --- | --- | --- |")
+    for name, (kind, labels, text) in METRICS.items():
+        parts.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels) or '-'} | {text} |")
+    bounds = ", ".join(f"{bound:g}" for bound in DURATIONS)
+    parts.append(f"\nDurations are counted up to {bounds} seconds.")
+    parts.append(
+        f"Series are bounded: {MOST_DAGS} ServiceDAGs and {MOST_INVOCATIONS} invocations; the others are "
+        "served all the same.\n"
+    )
+    return "\n".join(parts)
+
+
+GATEWAY = """`edgewright gateway` answers plain HTTP/1.1 on one address, any method; bodies are dropped. What it
+models is told in [the emulated data plane](../explanation/data-plane.md).
+
+| path | answer |
+| --- | --- |
+| `/NAMESPACE/NAME` and whatever follows | 200 after the delay that was drawn, 504 after 1 s when lost |
+| the same, not served | 503 at once: which microservices have no ready replica, or what is wrong |
+| the same, no such ServiceDAG | 404 at once |
+| `/` | every ServiceDAG: path, whether it is served, generation, measured and declared rate, users |
+| `/metrics` | for Prometheus |
+| `/healthz`, `/readyz` | whether it lives, whether it has seen the cluster |
+"""
+
+PAGES = {"api.md": api, "conditions.md": conditions, "cli.md": cli, "metrics.md": metrics, "gateway.md": gateway}
 
 
 def main() -> None:
