@@ -187,8 +187,8 @@ def gateway() -> str:
     return "\n".join(parts)
 
 
-GATEWAY = """`edgewright gateway` answers plain HTTP/1.1 on one address, any method; bodies are dropped. What it
-models is told in [the emulated data plane](../explanation/data-plane.md).
+GATEWAY = """`edgewright gateway` answers plain HTTP/1.1 on one address, any method; bodies are dropped. What
+it models is told in [the emulated data plane](../explanation/data-plane.md).
 
 | path | answer |
 | --- | --- |
