@@ -44,6 +44,12 @@ def _arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=default.seed, help="The same seed, the same requests.")
 
 
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _set_the_clock(environment: Environment, **_: Any) -> None:
+    """gevent's timers count from its last look at the clock: seconds of imports would shorten the run."""
+    gevent.get_hub().loop.update_now()
+
+
 class City(FastHttpUser):
     """All users of all ServiceDAGs."""
 
