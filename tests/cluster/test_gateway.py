@@ -98,14 +98,15 @@ async def test_it_follows_every_rebinding(
     await follows(
         session, overlay, status=200, route=f"decode={nodes[0]}/{decode};render={nodes[1]}/{render}"
     )
+    generations = []
     for node in nodes[2:5]:
         moved = await place(api, namespace, "render", node)
         await api.delete(paths.pods(namespace, render), gracePeriodSeconds="0")
         await follows(session, overlay, status=200, route=f"render={node}/{moved}")
         async with session.get(overlay) as answer:
-            generation = int(answer.headers["Edgewright-Placement"])
+            generations.append(int(answer.headers["Edgewright-Placement"]))
         render = moved
-    assert generation >= 7  # one replica more and one less, three times, after the first
+    assert generations == sorted(set(generations))
     await api.delete(paths.pods(namespace, decode), gracePeriodSeconds="0")
     await follows(session, overlay, status=503)
     await api.delete(paths.service_dags(namespace, "overlay"))

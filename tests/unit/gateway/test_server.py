@@ -128,6 +128,22 @@ async def test_what_cannot_be_read_is_refused_and_the_connection_closed(
     assert json.loads(last.partition(b"\r\n\r\n")[2])["error"]
 
 
+async def test_a_head_that_never_ends_is_refused(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nx: ")
+    answer = asyncio.create_task(reader.read())
+    for _ in range(200):
+        if answer.done() or writer.transport.is_closing():
+            break
+        writer.write(b"a" * 4096)
+        await asyncio.sleep(0)
+    try:
+        assert (await asyncio.wait_for(answer, 10)).startswith(b"HTTP/1.1 431 ")
+    except ConnectionResetError:
+        pass  # the refusal was overtaken by the end of the connection, because more was under way
+    writer.close()
+
+
 async def test_a_client_that_goes_leaves_nothing_behind(port: int, session: aiohttp.ClientSession) -> None:
     for _ in range(20):
         _, writer = await asyncio.open_connection("127.0.0.1", port)

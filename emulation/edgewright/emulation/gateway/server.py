@@ -33,8 +33,10 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
         self._length = 0
+        self._fed = 0
+        """Bytes that came since the last complete head: the parser keeps an unfinished one, however long."""
         self._slots: deque[list[bytes]] = deque()
-        self._paused = self._last = False
+        self._in_head = self._paused = self._last = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,10 +57,18 @@ class Connection(asyncio.Protocol):
             too_long = self._length > HEAD_BYTES
             status = "431 Request Header Fields Too Large" if too_long else "400 Bad Request"
             self._give_up(status, f"the request cannot be read: {error}")
+        else:
+            self._fed += len(data)
+            if self._in_head and self._fed > HEAD_BYTES + len(data):
+                self._give_up("431 Request Header Fields Too Large", f"its head has over {HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
         """Parser: a request begins."""
-        self._target, self._length = b"", 0
+        self._target, self._length, self._in_head = b"", 0, True
+
+    def on_headers_complete(self) -> None:
+        """Parser: the head is here."""
+        self._in_head, self._fed = False, 0
 
     def on_url(self, url: bytes) -> None:
         """Parser: a part of the target."""
