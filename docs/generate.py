@@ -200,7 +200,13 @@ it models is told in [the emulated data plane](../explanation/data-plane.md).
 | `/healthz`, `/readyz` | whether it lives, whether it has seen the cluster |
 """
 
-PAGES = {"api.md": api, "conditions.md": conditions, "cli.md": cli, "metrics.md": metrics, "gateway.md": gateway}
+PAGES = {
+    "api.md": api,
+    "conditions.md": conditions,
+    "cli.md": cli,
+    "metrics.md": metrics,
+    "gateway.md": gateway,
+}
 
 
 def main() -> None:

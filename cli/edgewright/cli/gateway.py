@@ -24,25 +24,18 @@ def gateway(
         curl -i http://127.0.0.1:8088/melbourne-small-1/xr-content-delivery
     """
     import logging
-    from urllib.parse import urlsplit
 
     import uvloop
 
     from edgewright.emulation.gateway.process import Settings, serve
     from edgewright.kube.api import ApiError
+    from edgewright.kube.serving import ListenError, address
 
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
     try:
-        where = urlsplit(f"//{listen}")
-        host, port = where.hostname, where.port
-    except ValueError:
-        host, port = None, None
-    if not host or port is None:
-        raise typer.BadParameter(f"--listen {listen!r}: give HOST:PORT, such as 127.0.0.1:8088")
-    try:
-        uvloop.run(serve(Settings(host, port, kubeconfig, context, seed)))
-    except (ApiError, OSError) as error:
+        uvloop.run(serve(Settings(*address(listen), kubeconfig, context, seed)))
+    except (ApiError, ListenError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -19,7 +19,7 @@ def test_ports_reserved_at_the_same_time_differ(tmp_path: Path) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
         owners = [owner(tmp_path, f"bed-{number}") for number in range(8)]
         chosen = list(pool.map(lambda bed: stack.enter_context(reserve(bed, tmp_path / "claims")), owners))
-    assert len({port for ports in chosen for port in ports.all()}) == 8 * 9
+    assert len({port for ports in chosen for port in ports.all()}) == 8 * 10
 
 
 def test_a_stopped_component_keeps_its_port(tmp_path: Path) -> None:

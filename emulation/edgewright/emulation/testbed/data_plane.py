@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgewright.emulation.testbed import install, local, processes
+from edgewright.emulation.testbed import install, local, processes, prometheus
 from edgewright.emulation.testbed.cluster import Testbed
 from edgewright.emulation.testbed.errors import TestbedError
 from edgewright.emulation.testbed.layout import Layout
-from edgewright.emulation.testbed.ports import BLOCK
 from edgewright.emulation.testbed.processes import Process
 from edgewright.kube import manifests
 from edgewright.kube.api import Api
@@ -21,8 +20,8 @@ ACCOUNT = "edgewright-gateway"
 
 
 def address(bed: Testbed) -> str:
-    """HOST:PORT of the gateway: the last port of the testbed's block."""
-    return f"127.0.0.1:{min(bed.state.ports.values()) + BLOCK - 1}"
+    """HOST:PORT of the gateway."""
+    return f"127.0.0.1:{bed.state.ports[GATEWAY]}"
 
 
 def running(layout: Layout) -> Process | None:
@@ -67,8 +66,8 @@ async def _answers(where: str) -> bool:
 
 
 def _targets(layout: Layout) -> Path:
-    """A file that a Prometheus of the testbed reads."""
-    return layout.root / "prometheus" / "targets" / f"{GATEWAY}.yaml"
+    """A file that the testbed's Prometheus reads."""
+    return prometheus.targets(layout) / f"{GATEWAY}.yaml"
 
 
 def _tell_prometheus(layout: Layout, where: str) -> None:

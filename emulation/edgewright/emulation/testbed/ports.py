@@ -30,6 +30,7 @@ class Ports:
     operator: int
     agents: int
     prometheus: int
+    gateway: int
 
     @classmethod
     def of_block(cls, first: int) -> "Ports":

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from edgewright.emulation.testbed import local, nodes, prometheus
+from edgewright.emulation.testbed import data_plane, local, nodes, prometheus
 from edgewright.emulation.testbed.cluster import Testbed
 from edgewright.emulation.testbed.control_plane import APISERVER
 from edgewright.kube import names, paths
@@ -109,7 +109,12 @@ async def status(bed: Testbed) -> Status:
 
 def _endpoints(bed: Testbed) -> dict[str, str]:
     ports, running = bed.state.ports, {p.name for p in bed.processes if p.alive}
-    suffixes = {local.OPERATOR: "/metrics", local.AGENTS: "/metrics", prometheus.PROMETHEUS: ""}
+    suffixes = {
+        local.OPERATOR: "/metrics",
+        local.AGENTS: "/metrics",
+        prometheus.PROMETHEUS: "",
+        data_plane.GATEWAY: "",
+    }
     return {
         name: f"http://127.0.0.1:{ports[name]}{suffix}"
         for name, suffix in suffixes.items()
