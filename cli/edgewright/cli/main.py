@@ -2,7 +2,7 @@
 
 import typer
 
-from edgewright.cli import load, testbed
+from edgewright.cli import chaos, load, testbed
 from edgewright.cli.agent import agent
 from edgewright.cli.demo import demo
 from edgewright.cli.explain import explain
@@ -23,6 +23,7 @@ app.command()(explain)
 app.command()(tree)
 app.add_typer(testbed.app, name="testbed")
 app.add_typer(load.app, name="load")
+app.add_typer(chaos.app, name="chaos")
 app.command()(operator)
 app.command()(agent)
 app.command()(gateway)

@@ -44,14 +44,19 @@ async def start_operator(api: Api, layout: Layout) -> Process:
     return spawn(layout, OPERATOR, command)
 
 
-async def start_agents(api: Api, layout: Layout, regions: Sequence[str]) -> Process:
-    """Start one agent process for all regions, each under its own ServiceAccount, made by the operator."""
+async def start_agents(
+    api: Api, layout: Layout, regions: Sequence[str], *, server: str | None = None
+) -> Process:
+    """Start one agent process for all regions, each under its own ServiceAccount, made by the operator.
+
+    `server` is where it finds the API server, if not at its own address.
+    """
     kubeconfig = layout.kubeconfigs / AGENTS
     accounts = {region: (region, names.AGENT_ACCOUNT) for region in regions}
     for region in regions:
         there = partial(_exists, api, paths.serviceaccounts(region, names.AGENT_ACCOUNT))
         await wait_for(layout, f"ServiceAccount {region}/{names.AGENT_ACCOUNT}", there, needs=(OPERATOR,))
-    await write_kubeconfig(api, layout, kubeconfig, accounts)
+    await write_kubeconfig(api, layout, kubeconfig, accounts, server=server)
     ports = Ports(**load(layout.name).state.ports)
     command = ["agent", "--all", "--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{ports.agents}"]
     return spawn(layout, AGENTS, command)
@@ -68,7 +73,12 @@ async def wait_until_ready(api: Api, layout: Layout, regions: Sequence[str]) -> 
 
 
 async def write_kubeconfig(
-    api: Api, layout: Layout, target: Path, accounts: Mapping[str, tuple[str, str]]
+    api: Api,
+    layout: Layout,
+    target: Path,
+    accounts: Mapping[str, tuple[str, str]],
+    *,
+    server: str | None = None,
 ) -> None:
     """Write a kubeconfig with a context for each account (namespace, name), its token in it."""
     authority = base64.b64encode((layout.cluster / "pki" / "ca.crt").read_bytes()).decode()
@@ -85,7 +95,10 @@ async def write_kubeconfig(
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
-            {"name": layout.name, "cluster": {"server": api.server, "certificate-authority-data": authority}}
+            {
+                "name": layout.name,
+                "cluster": {"server": server or api.server, "certificate-authority-data": authority},
+            }
         ],
         "users": [{"name": context, "user": {"token": token}} for context, token in tokens.items()],
         "contexts": [

@@ -97,11 +97,11 @@ async def heal(api: Api, targets: Iterable[str]) -> None:
     await wait_ready(api, healed)
     for name in healed:
         for pod in await api.items(paths.pods(), fieldSelector=f"spec.nodeName={name}"):
-            await _report_ready(api, pod)
-    await _catch_up(api, healed)
+            await report_ready(api, pod)
+    await catch_up(api, healed)
 
 
-async def _catch_up(api: Api, healed: set[str]) -> None:
+async def catch_up(api: Api, healed: set[str]) -> None:
     """Wait until pending pods run and terminating ones are gone.
 
     On about one healed node in a hundred KWOK 0.8.0 overlooks them: it lists the node's pods before its own
@@ -134,14 +134,15 @@ def _terminating(pod: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
-async def _report_ready(api: Api, pod: Mapping[str, Any]) -> None:
-    """Say what a kubelet says when it is back: a pod whose containers all run is Ready."""
+async def report_ready(api: Api, pod: Mapping[str, Any]) -> bool:
+    """Say what a kubelet says when it is back: a pod whose containers all run is Ready. False if it was."""
     states = {c["type"]: c["status"] for c in pod["status"].get("conditions") or []}
     survived = states.get("ContainersReady") == "True" and not _terminating(pod)
-    if survived and states.get("Ready") != "True":
+    if behind := survived and states.get("Ready") != "True":
         ready = {"type": "Ready", "status": "True", "lastTransitionTime": now()}
         path = paths.pods(pod["metadata"]["namespace"], pod["metadata"]["name"], "status")
         await api.patch(path, {"status": {"conditions": [ready]}}, kind="strategic")
+    return behind
 
 
 async def cut_names(api: Api) -> set[str]:

@@ -1,0 +1,147 @@
+"""Faults of load: more requests than usual, everywhere or from one place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgewright.emulation.chaos import draw
+from edgewright.emulation.chaos.errors import ChaosError
+from edgewright.emulation.chaos.fault import Fault, Plan, World
+from edgewright.kube import names, paths
+from edgewright.kube.api import Api, ApiError
+
+
+async def plan_burst(world: World, *, dags: str = "", factor: float = 2) -> Plan:
+    """Multiply what users ask of ServiceDAGs: `dags` as NAMESPACE/NAME, separated by commas, or all."""
+    struck = await _struck(world.api, dags, factor)
+    plan: Plan = {
+        "what": f"{factor:g} times the requests for {_listed(struck)}",
+        "before": {key: _of(dag, "demand", "invocations") for key, dag in struck.items()},
+        "after": {key: _more(dag, factor) for key, dag in struck.items()},
+    }
+    await _try(world.api, plan["after"])
+    return plan
+
+
+async def plan_flash_crowd(
+    world: World, *, site: str = "", dags: str = "", factor: float = 2, seed: int = 0
+) -> Plan:
+    """Move the users of ServiceDAGs to one site, and let them ask `factor` times as often.
+
+    `site` is the name of a node; else one of the edge nodes is drawn. `dags` are those of the site's region
+    unless they are named.
+    """
+    nodes = {node["metadata"]["name"]: node for node in await world.api.items(paths.nodes())}
+    if not site:
+        located = [name for name, node in nodes.items() if _tier(node) == "edge"]
+        site = draw.first_of(draw.draw(located, (), min(1, len(located)), seed), "edge node")
+    if site not in nodes:
+        raise ChaosError(
+            f"no site {site!r}: it is the name of a node, such as {', '.join(sorted(nodes)[:3])}"
+        )
+    metadata = nodes[site]["metadata"]
+    place = metadata.get("annotations", {}).get(names.ANNOTATION_LOCATION, "")
+    try:
+        x, y = (float(each) for each in place.split(","))
+    except ValueError:
+        raise ChaosError(f"node {site} has no position (annotation {names.ANNOTATION_LOCATION})") from None
+    region = metadata.get("labels", {}).get(names.LABEL_REGION, "")
+    struck = await _struck(world.api, dags, factor, region="" if dags else region)
+    plan: Plan = {
+        "what": f"users of {_listed(struck)} gather at {site}, asking {factor:g} times as often",
+        "before": {key: _of(dag, "demand", "invocations", "ingress") for key, dag in struck.items()},
+        "after": {
+            key: {**_more(dag, factor), "ingress": {"location": {"x": x, "y": y}}}
+            for key, dag in struck.items()
+        },
+    }
+    await _try(world.api, plan["after"])
+    return plan
+
+
+def _of(dag: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    """Some fields of the spec, None where one is absent: what a merge patch restores them with."""
+    return {field: dag["spec"].get(field) for field in fields}
+
+
+def _tier(node: Mapping[str, Any]) -> str:
+    return str(node["metadata"].get("labels", {}).get(names.LABEL_TIER, ""))
+
+
+async def _struck(api: Api, dags: str, factor: float, region: str = "") -> dict[str, dict[str, Any]]:
+    """The ServiceDAGs by `namespace/name`; ChaosError for one that does not exist."""
+    if factor <= 0:
+        raise ChaosError(f"factor is {factor:g}: give more than 0")
+    known = {
+        f"{dag['metadata']['namespace']}/{dag['metadata']['name']}": dag
+        for dag in await api.items(paths.service_dags())
+    }
+    wanted = [each.strip() for each in dags.split(",") if each.strip()]
+    unknown = [each for each in wanted if each not in known]
+    if unknown:
+        there = ", ".join(sorted(known)[:3]) or "none"
+        raise ChaosError(
+            f"no ServiceDAG {', '.join(map(repr, unknown))}; as NAMESPACE/NAME there are {there}"
+        )
+    if wanted:
+        return {key: known[key] for key in wanted}
+    governed = await _namespaces(api, region) if region else None
+    return {
+        k: dag for k, dag in known.items() if governed is None or dag["metadata"]["namespace"] in governed
+    }
+
+
+async def _namespaces(api: Api, region: str) -> set[str]:
+    """Namespaces that are governed by an EdgeController of a region's nodes."""
+    found: set[str] = set()
+    for controller in await api.items(paths.edge_controllers()):
+        if controller["spec"].get("nodeSelector", {}).get(names.LABEL_REGION) == region:
+            found |= {controller["metadata"]["namespace"], *(controller["spec"].get("namespaces") or [])}
+    return found
+
+
+def _more(dag: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """Demand times `factor`, and with it the bandwidth that invocations ask for, which must cover it."""
+    demand = dag["spec"]["demand"]
+    invocations = [dict(each) for each in dag["spec"].get("invocations") or []]
+    for each in invocations:
+        if "minBandwidthMbps" in each:
+            each["minBandwidthMbps"] = round(each["minBandwidthMbps"] * factor, 3)
+    return {
+        "demand": {**demand, "requestsPerSecond": round(demand["requestsPerSecond"] * factor, 3)},
+        "invocations": invocations,
+    }
+
+
+async def _try(api: Api, specs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Ask the API server whether it would take the change; ChaosError with its words if not."""
+    for key, spec in specs.items():
+        try:
+            await api.patch(paths.service_dags(*key.split("/")), {"spec": spec}, dryRun="All")
+        except ApiError as error:
+            raise ChaosError(f"ServiceDAG {key} cannot be given that load: {error.message}") from None
+
+
+async def _grow(world: World, plan: Plan) -> None:
+    await _write(world.api, plan["after"])
+
+
+async def _shrink(world: World, plan: Plan) -> None:
+    await _write(world.api, plan["before"])
+
+
+async def _write(api: Api, specs: Mapping[str, Mapping[str, Any]]) -> None:
+    for key, spec in specs.items():
+        try:
+            # A merge patch with null takes the field away.
+            await api.patch(paths.service_dags(*key.split("/")), {"spec": spec})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def _listed(struck: Mapping[str, Any]) -> str:
+    return next(iter(struck)) if len(struck) == 1 else f"{len(struck)} ServiceDAGs"
+
+
+BURST = Fault("traffic-burst", plan_burst, _grow, _shrink)
+FLASH_CROWD = Fault("flash-crowd", plan_flash_crowd, _grow, _shrink)

@@ -1,0 +1,106 @@
+"""The picture of a run: replicas, latency and nodes over time, with the injections as spans."""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from edgewright.emulation.chaos.recording import Recording, Sample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GREY, BLUE, GREEN, RED, ORANGE = "#6b7280", "#2563eb", "#15803d", "#b91c1c", "#d97706"
+
+
+def draw(recording: Recording) -> str:
+    """An SVG element to stand in a page."""
+    from matplotlib import rc_context  # noqa: PLC0415 - a second of imports that only a report needs
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "edgewright", "font.size": 9}):
+        figure = Figure(figsize=(10, 8.5), layout="constrained")
+        FigureCanvasSVG(figure)
+        heights = [0.5 + 0.28 * max(1, len(recording.injections)), 2.2, 2.2, 1.4]
+        spans, replicas, latency, nodes = figure.subplots(4, 1, sharex=True, height_ratios=heights)
+        _injections(spans, recording)
+        _replicas(replicas, recording.samples)
+        _latency(latency, recording.samples)
+        _nodes(nodes, recording.samples)
+        for axes in (replicas, latency, nodes):
+            _shade(axes, recording)
+            axes.grid(axis="y", alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+        nodes.set_xlabel("seconds since the recording began")
+        target = io.StringIO()
+        figure.savefig(target, format="svg", metadata={"Date": None})
+    text = target.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _end(recording: Recording, ended: float | None) -> float:
+    last = recording.samples[-1].at if recording.samples else 0.0
+    return max(last, ended or 0.0) if ended is None else ended
+
+
+def _injections(axes: "Axes", recording: Recording) -> None:
+    for row, each in enumerate(recording.injections):
+        width = max(_end(recording, each.ended) - each.began, 0.05)
+        axes.barh(row, width, left=each.began, color=ORANGE, height=0.7)
+        axes.text(each.began, row, f" {each.what}", va="center", fontsize=8, clip_on=False)
+    axes.set_yticks([])
+    axes.invert_yaxis()
+    axes.set_title("injections", loc="left", fontsize=9)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _replicas(axes: "Axes", samples: Sequence[Sample]) -> None:
+    _steps(axes, samples, lambda s: sum(d.desired for d in s.dags.values()), "desired", GREY)
+    _steps(axes, samples, lambda s: sum(d.bound for d in s.dags.values()), "bound to a living node", BLUE)
+    _steps(axes, samples, lambda s: sum(d.ready for d in s.dags.values()), "Ready", GREEN)
+    axes.set_ylim(bottom=0)
+    axes.set_title("replicas", loc="left", fontsize=9)
+    axes.legend(loc="lower left", fontsize=8, ncols=3)
+
+
+def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
+    names = sorted({name for sample in samples for name in sample.dags})
+    for name in names:
+        for kind, style in (("predicted", "-"), ("observed", "--")):
+            points = [
+                (sample.at, ratio)
+                for sample in samples
+                if name in sample.dags and (ratio := getattr(sample.dags[name], kind)) is not None
+            ]
+            if points:
+                points.append((samples[-1].at, points[-1][1]))
+                axes.step(*zip(*points, strict=True), style, where="post", label=f"{name} {kind}")
+    axes.axhline(1.0, color=RED, linewidth=0.8)
+    axes.set_ylim(bottom=0)
+    axes.set_title("latency over its limit (1 = at the limit)", loc="left", fontsize=9)
+    if axes.lines[1:]:
+        axes.legend(loc="lower left", fontsize=7)
+
+
+def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    _steps(axes, samples, lambda s: s.nodes - s.nodes_ready, "nodes lost", ORANGE)
+    _steps(axes, samples, lambda s: sum(d.violated for d in s.dags.values()), "ServiceDAGs over a limit", RED)
+    _steps(axes, samples, lambda s: len(s.silent), "leaders silent", BLUE)
+    _steps(axes, samples, lambda s: 0 if s.answers else 1, "API server away", GREY)
+    axes.set_ylim(bottom=-0.1, top=1.4 * max(1.0, axes.get_ylim()[1]))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title("what is missing", loc="left", fontsize=9)
+    axes.legend(loc="upper left", fontsize=8, ncols=4)
+
+
+def _steps(
+    axes: "Axes", samples: Sequence[Sample], value: Callable[[Sample], float], label: str, colour: str
+) -> None:
+    axes.step([s.at for s in samples], [value(s) for s in samples], where="post", label=label, color=colour)
+
+
+def _shade(axes: "Axes", recording: Recording) -> None:
+    for each in recording.injections:
+        axes.axvspan(each.began, _end(recording, each.ended), color=ORANGE, alpha=0.12, linewidth=0)
