@@ -1,9 +1,11 @@
 """Write the generated pages of docs/reference from the code; with --check, fail if one is out of date."""
 
+import inspect
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -12,6 +14,7 @@ import yaml
 import edgewright.agents.metrics
 import edgewright.operator.metrics  # noqa: F401
 from edgewright.cli.main import app
+from edgewright.emulation.chaos import actions, probes, scenario
 from edgewright.emulation.gateway.answers import HEADERS
 from edgewright.emulation.gateway.exposition import METRICS, MOST_DAGS, MOST_INVOCATIONS
 from edgewright.emulation.gateway.histograms import DURATIONS
@@ -200,12 +203,57 @@ it models is told in [the emulated data plane](../explanation/data-plane.md).
 | `/healthz`, `/readyz` | whether it lives, whether it has seen the cluster |
 """
 
+
+def chaos() -> str:
+    """Every scenario with its variables, and every action and probe, from the files and the code."""
+    parts = ["# Chaos: scenarios, actions, probes\n", _CHAOS]
+    for name in scenario.names():
+        found = scenario.load(name)
+        parts.append(
+            f"## `{name}`: {found['title'][0].lower()}{found['title'][1:]}\n\n{found['description']}\n"
+        )
+        parts.append("Testbeds only.\n" if "testbed" in found["tags"] else "Any cluster.\n")
+        parts.append("| variable | default | meaning |\n| --- | --- | --- |")
+        parts += [f"| `{key}` | `{default}` | {text} |" for key, default, text in scenario.variables(name)]
+        steps, healing = (", ".join(each["name"] for each in found[key]) for key in ("method", "rollbacks"))
+        parts.append(f"\nSteps: {steps}; healing: {healing}.\n")
+    for module, kind in ((actions, "Actions"), (probes, "Probes")):
+        parts.append(f"## {kind}\n\n`module: {module.__name__}`\n")
+        parts.append("| func | arguments | what |\n| --- | --- | --- |")
+        parts += [f"| `{name}` | {arguments} | {text} |" for name, arguments, text in _provided(module)]
+        parts.append("")
+    return "\n".join(parts)
+
+
+_CHAOS = """`edgewright chaos run NAME` runs a scenario ([how](../how-to/run-a-game-day.md)); `--set`
+overrides a variable. Of `nodes`, `zone`, `count` and `percent` the first that is given decides.
+"""
+
+
+def _provided(module: ModuleType) -> Iterator[tuple[str, str, str]]:
+    """(function, its arguments, what it does) of a module of actions or probes."""
+    for name, each in vars(module).items():
+        own = getattr(each, "__module__", "") == module.__name__
+        if (
+            name.startswith("_")
+            or not inspect.isfunction(each)
+            or not own
+            or inspect.iscoroutinefunction(each)
+        ):
+            continue
+        parameters = inspect.signature(each).parameters
+        if "configuration" in parameters or name == "hold":
+            arguments = [f"`{p}`" for key, p in parameters.items() if key != "configuration"]
+            yield name, ", ".join(arguments) or "-", " ".join((each.__doc__ or "").split())
+
+
 PAGES = {
     "api.md": api,
     "conditions.md": conditions,
     "cli.md": cli,
     "metrics.md": metrics,
     "gateway.md": gateway,
+    "chaos.md": chaos,
 }
 
 
