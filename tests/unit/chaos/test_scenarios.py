@@ -26,6 +26,7 @@ WANTED = {
     "flash-crowd",
     "agent-killed",
     "operator-killed",
+    "prometheus-killed",
     "api-server-restarted",
     "etcd-restarted",
     "agent-partitioned",
@@ -66,7 +67,14 @@ def test_a_scenario_is_a_sound_experiment_that_heals_what_it_injects(name: str) 
 def test_a_scenario_for_testbeds_says_so(name: str) -> None:
     """Those that cut nodes or connections, or kill what only a testbed can start again."""
     text = (scenario.FOLDER / f"{name}.yaml").read_text()
-    only = ("cut_nodes", "flap_nodes", "route_agents", "process: kube-apiserver", "process: etcd")
+    only = (
+        "cut_nodes",
+        "flap_nodes",
+        "route_agents",
+        "process: kube-apiserver",
+        "process: etcd",
+        "process: prometheus",
+    )
     assert any(word in text for word in only) == ("testbed" in scenario.load(name)["tags"])
 
 

@@ -9,9 +9,10 @@ from contextlib import suppress
 from edgewright.emulation.chaos import draw
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.fault import Fault, Plan, World, nothing
-from edgewright.emulation.testbed import Testbed, local, processes
+from edgewright.emulation.testbed import Testbed, local, processes, prometheus
 from edgewright.emulation.testbed import nodes as emulated
 from edgewright.emulation.testbed.control_plane import COMPONENTS
+from edgewright.emulation.testbed.ports import Ports
 from edgewright.emulation.testbed.processes import Process
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
@@ -54,7 +55,7 @@ def _recorded(bed: Testbed, name: str) -> Process:
         raise ChaosError(
             f"no process {name!r} runs in testbed {bed.name}; there are {', '.join(sorted(alive))}"
         )
-    if name not in (*COMPONENTS, *PODS):
+    if name not in (*COMPONENTS, *PODS, prometheus.PROMETHEUS):
         raise ChaosError(f"{name} could be killed but not started again by `edgewright chaos`")
     return alive[name]
 
@@ -83,7 +84,7 @@ async def _start(world: World, plan: Plan) -> None:
         await asyncio.to_thread(bed.start_component, name)
         await _catch_up(world.api)
     elif not any(process.name == name and process.alive for process in bed.processes):
-        await start(world, bed, name)
+        await _start_again(world, bed, name)
 
 
 async def _catch_up(api: Api) -> None:
@@ -106,10 +107,12 @@ async def _catch_up(api: Api) -> None:
         await asyncio.sleep(0.5)
 
 
-async def start(world: World, bed: Testbed, name: str) -> None:
-    """Start the operator or the agents of a testbed as `up` does."""
+async def _start_again(world: World, bed: Testbed, name: str) -> None:
+    """What is no component of the control plane, as `up` does."""
     if name == local.OPERATOR:
         await local.start_operator(world.api, bed.layout)
+    elif name == prometheus.PROMETHEUS:
+        await asyncio.to_thread(prometheus.start, bed.layout, Ports(**bed.state.ports))
     else:
         await local.start_agents(world.api, bed.layout, bed.state.regions)
 

@@ -14,7 +14,8 @@ from edgewright.emulation.chaos.target import Target
 from edgewright.kube.api import ApiError
 
 NONE = "none"
-POLL = 0.25
+POLL, SETTLED = 0.25, 2.0
+"""Seconds between two looks, and for how long nothing must be wrong."""
 Configuration = Mapping[str, Any] | None
 
 
@@ -51,11 +52,13 @@ def steady_within(seconds: float, configuration: Configuration = None) -> str:
 async def wait(where: Target, seconds: float, *, limits: bool = True) -> list[str]:
     """What is wrong with a cluster after waiting until nothing is, at most so many seconds.
 
-    Each Lease must be renewed meanwhile: that of a leader who was just killed still looks held. Without
-    `limits`, broken limits are not waited for.
+    That must last for a moment, because the status of a ServiceDAG follows its replicas. Each Lease must be
+    renewed meanwhile: that of a leader who was just killed still looks held. Without `limits`, broken limits
+    are not waited for.
     """
     deadline = time.monotonic() + seconds
     first: dict[str, str] = {}
+    good: float | None = None
     async with where.world() as world:
         while True:
             try:
@@ -65,7 +68,9 @@ async def wait(where: Target, seconds: float, *, limits: bool = True) -> list[st
                 wrong = found.wrong(limits=limits) or [f"Lease not renewed yet: {each}" for each in stale]
             except ApiError as error:
                 wrong = [f"the API server does not answer: {error}"]
-            if not wrong or time.monotonic() > deadline:
+            now = time.monotonic()
+            good = None if wrong else good or now
+            if now > deadline or (good is not None and now > good + SETTLED):
                 return wrong
             await asyncio.sleep(POLL)
 
