@@ -1,5 +1,6 @@
 """Chaos on a real control plane: what is refused, what passes, what fails, and that everything is healed."""
 
+import asyncio
 import atexit
 import json
 import os
@@ -16,7 +17,7 @@ import yaml
 from tests.cluster.builders import until
 
 from edgewright.emulation import testbed
-from edgewright.emulation.chaos import target
+from edgewright.emulation.chaos import actions, target
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.samples import apply
 from edgewright.emulation.testbed import Testbed
@@ -177,6 +178,24 @@ def test_a_testbed_is_known_by_its_kubeconfig_and_another_cluster_is_refused(
     other.write_text(yaml.safe_dump(config))
     with pytest.raises(ChaosError, match="--yes-this-is-production"):
         target.find(None, str(other), None, production=False)
+
+
+async def test_an_operator_that_is_a_pod_is_killed_as_a_pod(bed: Testbed, admin: Api) -> None:
+    """As where the chart installed it; the testbed's own process is left alone then."""
+    labels = {"app.kubernetes.io/name": "edgewright", "app.kubernetes.io/component": "operator"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "operator-pod", "labels": labels},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "operator", "image": "example"}]},
+    }
+    await admin.create(paths.pods("default"), pod)
+    configuration = target.find(bed.name, None, None, production=False).configuration
+    done = await asyncio.to_thread(actions.kill, process="operator", configuration=configuration)
+    assert done["what"] == "kill operator (1 pods)"
+    assert await admin.items(paths.pods("default")) == []
+    assert (await asyncio.to_thread(actions.heal, configuration=configuration))["healed"] == [done["id"]]
+    assert "operator" in {process.name for process in bed.processes if process.alive}
 
 
 async def slowed(admin: Api) -> str:

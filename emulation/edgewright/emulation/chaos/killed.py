@@ -17,9 +17,11 @@ from edgewright.emulation.testbed.processes import Process
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
 
-WITH_LABEL = "app.kubernetes.io/component"
-"""Label of the pods of operator and agents where they run as such."""
-PODS = {local.OPERATOR: "operator", local.AGENTS: "agent"}
+PODS = {
+    local.OPERATOR: f"{names.LABEL_APP}=edgewright,app.kubernetes.io/component=operator",
+    local.AGENTS: f"{names.LABEL_APP}={names.APP_AGENT}",
+}
+"""Which pods are the operator's and the agents', where they are pods."""
 GONE_SECONDS = 5.0
 QUIET_SECONDS, CATCH_UP_SECONDS = 3.0, 30.0
 """After the control plane was away: nodes count as back when nothing has been to do for so long; the most."""
@@ -41,9 +43,8 @@ async def plan_killed(world: World, *, process: str) -> Plan:
     return {"what": f"kill {process}", "process": process, "pods": []}
 
 
-async def _pods(world: World, component: str) -> list[list[str]]:
+async def _pods(world: World, selector: str) -> list[list[str]]:
     """[namespace, name, uid] of each pod of the operator or of the agents."""
-    selector = f"app.kubernetes.io/name=edgewright,{WITH_LABEL}={component}"
     found = await world.api.items(paths.pods(), labelSelector=selector)
     return [[pod["metadata"][key] for key in ("namespace", "name", "uid")] for pod in found]
 
