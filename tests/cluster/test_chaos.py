@@ -182,7 +182,7 @@ def test_a_testbed_is_known_by_its_kubeconfig_and_another_cluster_is_refused(
 
 async def test_an_operator_that_is_a_pod_is_killed_as_a_pod(bed: Testbed, admin: Api) -> None:
     """As where the chart installed it; the testbed's own process is left alone then."""
-    labels = {"app.kubernetes.io/name": "edgewright", "app.kubernetes.io/component": "operator"}
+    labels = {"app.kubernetes.io/name": "edgewright-operator"}
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

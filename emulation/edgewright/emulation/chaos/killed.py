@@ -18,7 +18,7 @@ from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
 
 PODS = {
-    local.OPERATOR: f"{names.LABEL_APP}=edgewright,app.kubernetes.io/component=operator",
+    local.OPERATOR: f"{names.LABEL_APP}=edgewright-operator",
     local.AGENTS: f"{names.LABEL_APP}={names.APP_AGENT}",
 }
 """Which pods are the operator's and the agents', where they are pods."""
