@@ -288,7 +288,7 @@ async def test_every_query_of_every_dashboard_returns_data(
     await testbed.nodes.cut(admin, [lost])
     try:
         asked = queries()
-        assert len(asked) > 40
+        assert len(asked) > 35
         assert not any("$" in expression for _, expression in asked)
 
         async def all_answer() -> bool:
