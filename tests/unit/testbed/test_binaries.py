@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.emulation.testbed import TestbedError, binaries, builds, releases
-from edgewright.emulation.testbed.binaries import COMPONENTS, HELM, Component
+from edgewright.emulation.testbed.binaries import COMPONENTS, HELM, PROMETHEUS, Component
 from edgewright.emulation.testbed.releases import Release, UnavailableError
 from edgewright.emulation.testbed.report import silent
 
@@ -24,7 +24,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for component in COMPONENTS:
+    for component in (*COMPONENTS, PROMETHEUS):
         for name in component.packages:
             monkeypatch.delenv(f"EDGEWRIGHT_{name.upper().replace('-', '_')}", raising=False)
     (tmp_path / "bin").mkdir()
@@ -154,13 +154,23 @@ def test_a_site_out_of_reach_means_that_it_is_built(tmp_path: Path) -> None:
         releases.fetch(release, tmp_path / "etcd", silent)
 
 
-@pytest.mark.parametrize("component", (*COMPONENTS, HELM), ids=lambda c: c.name)
+@pytest.mark.parametrize("component", [*COMPONENTS, HELM, PROMETHEUS], ids=lambda c: c.name)
 def test_every_program_has_a_release_over_tls_with_a_checksum(component: Component) -> None:
     for name in component.packages:
-        release = releases.locate(component.name, component.version, name, "Linux", "x86_64")
+        release = releases.locate(component.name, component.release, name, "Linux", "x86_64")
         assert release.url.startswith("https://")
         assert release.checksums.startswith("https://")
-        assert f"v{component.version}" in release.url
+        assert f"v{component.release}" in release.url
+
+
+def test_prometheus_is_known_by_its_release_not_by_its_modules_version(machine: Path) -> None:
+    assert PROMETHEUS.version.startswith("0.3")
+    major, minor = PROMETHEUS.minor.split(".")
+    assert PROMETHEUS.version.split(".")[1] == f"{major}{int(minor):02}"
+    assert f"version.Version={PROMETHEUS.release}" in PROMETHEUS.linker_flags
+    there = program(machine / "bin" / "promtool", f"promtool, version {PROMETHEUS.minor}.7 (branch: HEAD)")
+    assert binaries.find(PROMETHEUS, "promtool") == there
+    assert binaries.find(PROMETHEUS, "prometheus") is None
 
 
 def test_machines_that_nothing_is_published_for() -> None:
