@@ -116,6 +116,14 @@ class Churn:
             return False
         return sum(bool(pod["spec"].get("nodeName")) for pod in pods) >= PODS
 
+    async def story(self, key: Key) -> str:
+        """How far a ServiceDAG came."""
+        selector = f"{names.LABEL_DAG}={key[1]}"
+        made = await self._api.items(paths.deployments(key[0]), labelSelector=selector)
+        pods = await self._api.items(paths.pods(key[0]), labelSelector=selector)
+        bound = sum(bool(pod["spec"].get("nodeName")) for pod in pods)
+        return f"{'/'.join(key)} has {len(made)} Deployments, {len(pods)} pods, {bound} of them bound"
+
     async def settle(self) -> None:
         """Stop the coming and going; returns when all is Ready and every microservice has its replicas.
 

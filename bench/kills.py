@@ -6,6 +6,7 @@ python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver] [-
 import asyncio
 import os
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -19,7 +20,7 @@ import typer
 from bench.churn import Churn
 from bench.command import part
 from bench.rig import Rig, rig
-from bench.table import Findings, Row, verdict
+from bench.table import OUT, Findings, Row, verdict
 from bench.usage import Meter
 from edgewright.emulation.testbed import local, processes
 from edgewright.emulation.testbed.report import Report, silent
@@ -129,7 +130,11 @@ class Bout:
             await asyncio.to_thread(self._stand.bed.stop_component, "kube-apiserver")
             await asyncio.to_thread(self._stand.bed.start_component, "kube-apiserver")
         probe = await self.churn.add(region)
-        await until("decisions resume", lambda: self.churn.bound(probe), RESUME_SECONDS)
+        try:
+            await until("decisions resume", lambda: self.churn.bound(probe), RESUME_SECONDS)
+        except TimeoutError as error:
+            ended = [process.name for process in self._stand.bed.processes if not process.alive]
+            raise TimeoutError(f"{error}: {await self.churn.story(probe)}; ended: {ended}") from error
         resumed = time.monotonic() - began
         await self.churn.settle()
         if victim is not Victim.APISERVER:
@@ -150,14 +155,28 @@ async def bout(
             await rest(stand, found, lease_seconds, idle)
         async with ring.churn.watched() as seen:
             for victim in victims:
-                times = []
-                for number in range(repetitions):
-                    report(f"killing the {victim}: {number + 1} of {repetitions}")
-                    times.append(await ring.once(victim, chance))
-                    found.sample("kills", victim=victim, repetition=number, resumed_s=f"{times[-1]:.2f}")
-                record(found, victim, times, seen.lost, seen.doubled, seen.bound)
+                times: list[float] = []
+                try:
+                    for number in range(repetitions):
+                        report(f"killing the {victim}: {number + 1} of {repetitions}")
+                        times.append(await ring.once(victim, chance))
+                        found.sample("kills", victim=victim, repetition=number, resumed_s=f"{times[-1]:.2f}")
+                except TimeoutError as error:
+                    case = f"{victim} killed {len(times) + 1} times"
+                    found.rows.append(Row("kills", case, "all goes on", "", str(error), "missed"))
+                    keep_logs(stand, victim)
+                if times:
+                    record(found, victim, times, seen.lost, seen.doubled, seen.bound)
                 seen.forget()
     return found
+
+
+def keep_logs(stand: Rig, victim: Victim) -> None:
+    """Copy the logs of our processes to where results are: the testbed takes its own away."""
+    folder = OUT / f"kills-{victim}-logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in stand.bed.layout.logs.glob("*.log"):
+        shutil.copy(log, folder)
 
 
 async def rest(stand: Rig, found: Findings, lease_seconds: int, idle: float) -> None:
