@@ -16,7 +16,7 @@ from edgewright.agents.thinking import Thinking
 from edgewright.agents.turns import Key
 from edgewright.agents.verdict import Facts, Verdict, judge
 from edgewright.agents.watching import pod_reference, service_dag_reference
-from edgewright.core.problem import UNPLACED, Problem
+from edgewright.core.problem import Problem
 from edgewright.kube import conditions, paths
 from edgewright.kube.api import Api
 from edgewright.kube.conditions import ConditionType
@@ -323,8 +323,6 @@ def _body(
 ) -> dict[str, Any]:
     """Status without conditions; runs on the thinking thread."""
     from edgewright.agents import report  # noqa: PLC0415 - compiled code loads slowly
-    from edgewright.core.evaluate import Evaluator  # noqa: PLC0415
-    from edgewright.core.scenarios import STATUS  # noqa: PLC0415
 
     bound: tuple[Replica, ...] = ()
     body: dict[str, Any] = {}
@@ -333,9 +331,8 @@ def _body(
         built = (choice.settled, choice.placed_slots)
     if built is not None:
         problem, bound = built
-        stages = len(facts.dag.microservices)
-        if len(set(problem.stage.tolist())) == stages and not (problem.fixed == UNPLACED).any():
-            evaluator = Evaluator(problem, STATUS)
+        evaluator = report.evaluator_of(problem, len(facts.dag.microservices))
+        if evaluator is not None:
             prediction = evaluator.evaluate(problem.fixed).one()
             body["predicted"] = report.predicted(prediction)
             body["routes"] = report.routes(evaluator, problem.fixed)

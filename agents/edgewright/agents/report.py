@@ -11,7 +11,8 @@ from edgewright.agents.groups import Replica, replica_numbers
 from edgewright.core.arrays import USER
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.neighbours import station_use
-from edgewright.core.problem import Prediction, Violation
+from edgewright.core.problem import UNPLACED, Prediction, Problem, Violation
+from edgewright.core.scenarios import STATUS
 from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import IntArray
 from edgewright.core.units import MS
@@ -59,6 +60,13 @@ def unplaced(violations: Sequence[Violation]) -> list[dict[str, Any]]:
                 entry[name] = float(f"{value:.6g}")
         entries.append(entry)
     return entries
+
+
+def evaluator_of(problem: Problem, stages: int) -> Evaluator | None:
+    """For the placement `problem.fixed`; None while one of the DAG's microservices has no replica."""
+    if len(set(problem.stage.tolist())) < stages or (problem.fixed == UNPLACED).any():
+        return None
+    return Evaluator(problem, STATUS)
 
 
 def predicted(prediction: Prediction) -> dict[str, float]:

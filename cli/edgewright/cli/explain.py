@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgewright.cli import complete
 from edgewright.cli.target import (
     Context,
     Format,
@@ -30,7 +31,7 @@ BAR = 20
 
 
 def explain(
-    dag: Annotated[str, typer.Argument(help="sdag/NAME, or just NAME.")],
+    dag: Annotated[str, typer.Argument(help="sdag/NAME, or just NAME.", autocompletion=complete.dags)],
     namespace: Namespace = None,
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,

@@ -2,13 +2,17 @@
 
 import typer
 
-from edgewright.cli import chaos, load, testbed
+from edgewright.cli import chaos, load, testbed, top
 from edgewright.cli.agent import agent
 from edgewright.cli.demo import demo
+from edgewright.cli.doctor import doctor
 from edgewright.cli.explain import explain
 from edgewright.cli.gateway import gateway
 from edgewright.cli.operator import operator
+from edgewright.cli.simulate import simulate_node_loss
 from edgewright.cli.tree import tree
+from edgewright.cli.version import version
+from edgewright.cli.why_pending import why_pending
 
 app = typer.Typer(
     name="edgewright",
@@ -21,20 +25,17 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(explain)
 app.command()(tree)
+app.add_typer(top.app, name="top")
+app.command()(why_pending)
+app.command()(simulate_node_loss)
+app.command()(doctor)
+app.command()(version)
 app.add_typer(testbed.app, name="testbed")
 app.add_typer(load.app, name="load")
 app.add_typer(chaos.app, name="chaos")
 app.command()(operator)
 app.command()(agent)
 app.command()(gateway)
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    from importlib.metadata import version as installed
-
-    typer.echo(f"edgewright {installed('edgewright')}")
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from edgewright.cli import complete
+
 T = TypeVar("T")
 
 Kubeconfig = Annotated[
@@ -26,8 +28,16 @@ Context = Annotated[
 ]
 Namespace = Annotated[
     str | None,
-    typer.Option("--namespace", "-n", help="Namespace of the DAG.", show_default="the context's own"),
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Namespace of the DAG.",
+        show_default="the context's own",
+        autocompletion=complete.namespaces,
+    ),
 ]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow changes until interrupted.")]
 
 
 class Format(StrEnum):
@@ -65,6 +75,15 @@ def current_namespace(kubeconfig: str | None, context: str | None) -> str:
         if entry.get("name") == wanted:
             return str(entry.get("context", {}).get("namespace") or "default")
     return "default"
+
+
+def namespace_of(
+    namespace: str | None, everywhere: bool, kubeconfig: str | None, context: str | None
+) -> str | None:
+    """The namespace to look at, None for all; a BadParameter if the user names one and asks for all."""
+    if namespace and everywhere:
+        raise typer.BadParameter("give --namespace or --all-namespaces, not both")
+    return None if everywhere else namespace or current_namespace(kubeconfig, context)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

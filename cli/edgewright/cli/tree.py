@@ -1,18 +1,19 @@
 """`edgewright tree`: a DAG, its microservices, their calls and their replicas, live if asked."""
 
-import asyncio
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edgewright.cli import complete
+from edgewright.cli.follow import follow
 from edgewright.cli.target import (
     Context,
     Format,
     Kubeconfig,
     Namespace,
     Output,
+    Watch,
     current_namespace,
     dag_name,
     dump,
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 
 def tree(
     dag: Annotated[
-        str | None, typer.Argument(help="sdag/NAME; every DAG of the namespace if left out.")
+        str | None,
+        typer.Argument(
+            help="sdag/NAME; every DAG of the namespace if left out.", autocompletion=complete.dags
+        ),
     ] = None,
     namespace: Namespace = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow changes until interrupted.")] = False,
+    watch: Watch = False,
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -48,11 +52,11 @@ async def _tree(
 
     async with await Api.connect(kubeconfig, context) as api:
         if watch and output is Format.TABLE:
-            await _follow(api, namespace, name)
+            await follow(lambda: read(api, namespace, name), _plain, _draw)
             return
         found = await read(api, namespace, name)
         if output is not Format.TABLE:
-            dump([summary(d, pods) for d, pods in found], output)
+            dump(_plain(found), output)
             return
         from rich.console import Console
 
@@ -63,28 +67,21 @@ async def _tree(
             console.print(render(d, pods))
 
 
-async def _follow(api: "Api", namespace: str, name: str | None) -> None:
-    """Redraw a second after each change, until interrupted; in a pipe, print each change."""
-    from rich.console import Console, Group
-    from rich.live import Live
-
-    console, printed = Console(), None
-    with Live(refresh_per_second=4) if console.is_terminal else nullcontext() as live:
-        while True:
-            found = await read(api, namespace, name)
-            drawn = Group(*(render(d, pods) for d, pods in found))
-            if live is not None:
-                live.update(drawn)
-            elif (plain := [summary(d, pods) for d, pods in found]) != printed:
-                console.print(drawn)
-                console.file.flush()
-                printed = plain
-            await asyncio.sleep(1)
+Found = list[tuple[dict[str, Any], list[dict[str, Any]]]]
+"""ServiceDAGs, each with its pods."""
 
 
-async def read(
-    api: "Api", namespace: str, name: str | None
-) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+def _plain(found: Found) -> list[dict[str, Any]]:
+    return [summary(dag, pods) for dag, pods in found]
+
+
+def _draw(found: Found) -> "RenderableType":
+    from rich.console import Group
+
+    return Group(*(render(dag, pods) for dag, pods in found))
+
+
+async def read(api: "Api", namespace: str, name: str | None) -> Found:
     """(ServiceDAG, its pods) of one DAG or of all in the namespace, by name."""
     from edgewright.kube import names, paths
 

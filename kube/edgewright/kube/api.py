@@ -46,6 +46,8 @@ class Api:
         connections: int = 32,
         observe: Observe | None = None,
     ) -> None:
+        self.date = ""
+        """The API server's clock in its last answer, as the header `Date` writes it."""
         self._session = session
         self._configuration = configuration
         self._source = source
@@ -274,6 +276,7 @@ class Api:
                 **self._connection(),
             ) as response:
                 content = await response.read()
+                self.date = response.headers.get("Date", "")
                 if response.status >= 400:
                     raise refusal(response.status, response.headers.get("Retry-After"), content)
                 return content

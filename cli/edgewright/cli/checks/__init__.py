@@ -1,0 +1,1 @@
+"""What `edgewright doctor` looks at; each check says what it found and how to mend it."""

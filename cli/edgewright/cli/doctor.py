@@ -1,0 +1,128 @@
+"""`edgewright doctor`: looks an installation over and says what to mend."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgewright.cli.target import Context, Format, Kubeconfig, Output, dump, run
+
+if TYPE_CHECKING:
+    from edgewright.cli.checks.finding import Check, Cluster, Finding
+
+Report = list[tuple[str, "Finding"]]
+"""(check, what it found)."""
+MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red"), "unknown": ("?", "blue")}
+
+
+def doctor(
+    operator_namespace: Annotated[
+        str, typer.Option("--operator-namespace", help="Namespace that the operator runs in.")
+    ] = "edgewright-system",
+    output: Output = Format.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Check an installation: one line per check, and for what is wrong the command that mends it.
+
+    Looks at the API server, the custom resources, admission policies and RBAC against the manifests of this
+    version, the operator's and the agents' Leases and rights, EdgeControllers, nodes, links, foreign load,
+    ServiceDAGs, pods stuck on lost nodes, versions, and clocks. It only reads, with your own rights: what you
+    may not read is reported as such. Exit status 1 if there is a problem, else 0.
+    """
+    report = run(_examine(kubeconfig, context, operator_namespace))
+    if output is Format.TABLE:
+        _show(report)
+    else:
+        dump(
+            [
+                {"check": name, "level": str(f.level), "message": f.message, "mend": f.mend}
+                for name, f in report
+            ],
+            output,
+        )
+    if any(found.level == "problem" for _, found in report):
+        raise typer.Exit(1)
+
+
+def checks() -> "Mapping[str, Check]":
+    """Every check by its name, in the order in which causes come before effects."""
+    from edgewright.cli.checks import installation, processes, surroundings
+    from edgewright.cli.version import fit
+
+    return {
+        "API server": installation.api_server,
+        "clocks": surroundings.clock,
+        "CRDs": installation.crds,
+        "admission": installation.admission,
+        "RBAC": installation.rbac,
+        "versions": fit,
+        "operator": processes.operator,
+        "operator's rights": processes.operator_rights,
+        "EdgeControllers": processes.controllers,
+        "agents": processes.agents,
+        "agents' rights": processes.agent_rights,
+        "nodes": surroundings.nodes,
+        "links": surroundings.topology,
+        "foreign load": surroundings.loads,
+        "ServiceDAGs": surroundings.dags,
+        "lost pods": surroundings.stuck,
+    }
+
+
+async def _examine(kubeconfig: str | None, context: str | None, namespace: str) -> Report:
+    from edgewright.cli.checks.finding import Cluster
+    from edgewright.cli.reading import Reader
+
+    async with await Reader.connect(kubeconfig, context, timeout=10.0) as api:
+        return await examine(Cluster(api, namespace))
+
+
+async def examine(cluster: "Cluster") -> Report:
+    """Run every check; without an API server the first finding is the only one."""
+    from edgewright.cli.checks.finding import Finding, Level
+
+    every = checks()
+    first, check = next(iter(every.items()))
+    found = await _ask(cluster, check)
+    if found[0].level is Level.UNKNOWN or "no answer" in found[0].mend:
+        return [(first, each) for each in found]
+    rest = await asyncio.gather(*(_ask(cluster, every[name]) for name in every if name != first))
+    named: dict[str, Sequence[Finding]] = dict(zip(every, [found, *rest], strict=True))
+    return [(name, each) for name, findings in named.items() for each in findings]
+
+
+async def _ask(cluster: "Cluster", check: "Check") -> "list[Finding]":
+    """What a check finds, or why it cannot look."""
+    from edgewright.cli.checks.finding import Finding, Level, problem
+    from edgewright.cli.reading import FORBIDDEN, MISSING
+    from edgewright.kube.errors import ApiError
+
+    try:
+        return await check(cluster)
+    except ApiError as error:
+        if error.status in FORBIDDEN:
+            return [Finding(Level.UNKNOWN, f"not allowed to look: {error.message}")]
+        if error.status == MISSING:
+            return [Finding(Level.UNKNOWN, "cannot be looked at: the kind is not installed (see CRDs)")]
+        return [problem(str(error), "no answer: is the cluster up, and the kubeconfig right?")]
+
+
+def _show(report: Report) -> None:
+    width = max(len(name) for name, _ in report)
+    before = ""
+    for name, found in report:
+        mark, colour = MARKS[found.level]
+        typer.secho(f"{mark} {(name if name != before else '').ljust(width)}  ", fg=colour, nl=False)
+        typer.echo(found.message)
+        if found.mend:
+            typer.echo(f"  {' ' * width}  mend: {found.mend}")
+        before = name
+    counts = {level: sum(found.level == level for _, found in report) for level in MARKS}
+    said = ", ".join(
+        f"{count} {level if level in {'ok', 'unknown'} or count == 1 else level + 's'}"
+        for level, count in counts.items()
+        if count
+    )
+    typer.echo(f"\n{said}")

@@ -1,0 +1,300 @@
+"""`edgewright top`: the ServiceDAGs that are closest to their limits, and what the nodes have left."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from edgewright.cli.columns import Table, bar
+from edgewright.cli.follow import drawn, follow
+from edgewright.cli.target import (
+    Context,
+    Everywhere,
+    Format,
+    Kubeconfig,
+    Namespace,
+    Output,
+    Watch,
+    dump,
+    namespace_of,
+    run,
+)
+
+if TYPE_CHECKING:
+    from edgewright.agents.region import Region
+    from edgewright.kube.api import Api
+
+Row = dict[str, Any]
+RESOURCES = ("cpu", "memory", "gpu", "npu", "radioMbps")
+"""In core's order."""
+WATCH_SECONDS = 2.0
+app = typer.Typer(
+    invoke_without_command=True,
+    help="""Show the ServiceDAGs that are closest to their latency limits, or with `nodes` what is taken of
+    each node.
+
+    Latencies are those of spec.qos.percentile: predicted by the model, and observed where Prometheus is read.
+
+        edgewright top -A
+
+        edgewright top -n melbourne-1 --watch
+
+        edgewright top nodes -n melbourne-1""",
+)
+
+
+@app.callback()
+def top(
+    context_: typer.Context,
+    namespace: Namespace = None,
+    everywhere: Everywhere = False,
+    watch: Watch = False,
+    output: Output = Format.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Show latency against limit, replicas and rate of each ServiceDAG, the closest to its limit first."""
+    context_.obj = {
+        "namespace": namespace,
+        "everywhere": everywhere,
+        "kubeconfig": kubeconfig,
+        "context": context,
+    }
+    if context_.invoked_subcommand is None:
+        where = namespace_of(namespace, everywhere, kubeconfig, context)
+        run(_top(kubeconfig, context, where, watch, output))
+
+
+async def _top(
+    kubeconfig: str | None, context: str | None, namespace: str | None, watch: bool, output: Format
+) -> None:
+    from edgewright.cli.reading import Reader
+    from edgewright.kube import paths
+
+    async with await Reader.connect(kubeconfig, context) as api:
+
+        async def look() -> list[Row]:
+            rows = [dag_row(dag) for dag in await api.items(paths.service_dags(namespace))]
+            return sorted(rows, key=_closeness)
+
+        if watch and output is Format.TABLE:
+            await follow(look, list, lambda rows: drawn(dag_table(rows, namespace)), every=WATCH_SECONDS)
+            return
+        rows = await look()
+    if output is not Format.TABLE:
+        dump(rows, output)
+    elif rows:
+        dag_table(rows, namespace).show()
+    else:
+        place = f"in namespace {namespace}" if namespace else "in this cluster"
+        typer.echo(f"No ServiceDAG {place}. Try: kubectl get sdag --all-namespaces")
+
+
+def dag_row(dag: Mapping[str, Any]) -> Row:
+    """What a DAG asks for and gets; `used` is the share of the latency limit."""
+    spec, status = dag["spec"], dag.get("status") or {}
+    qos = spec.get("qos") or {}
+    predicted = (status.get("predicted") or {}).get("p95Ms")
+    observed = (status.get("observed") or {}).get("p95Ms")
+    limit = qos.get("maxLatencyMs")
+    known = [value for value in (predicted, observed) if value is not None]
+    ready: Mapping[str, Any] = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    summary = status.get("summary") or {}
+    return {
+        "namespace": dag["metadata"]["namespace"],
+        "name": dag["metadata"]["name"],
+        "predictedMs": predicted,
+        "observedMs": observed,
+        "limitMs": limit,
+        "percentile": qos.get("percentile", 95),
+        "used": round(max(known) / limit, 4) if known and limit else None,
+        "placed": summary.get("placed") or "-",
+        "requestsPerSecond": spec["demand"]["requestsPerSecond"],
+        "ready": ready.get("status", "Unknown"),
+        "reason": summary.get("ready") or ready.get("reason") or "Unknown",
+    }
+
+
+def _closeness(row: Row) -> tuple[bool, float, str, str]:
+    """Sort key: the fullest first; what has no limit, or no prediction, last."""
+    used = row["used"]
+    return used is None, -(used or 0.0), row["namespace"], row["name"]
+
+
+def dag_table(rows: Sequence[Row], namespace: str | None) -> Table:
+    """The rows for people; `namespace` None: they are from all."""
+    observed = any(row["observedMs"] is not None for row in rows)
+    header = ("NAMESPACE", "DAG", "PREDICTED", "OBSERVED", "LIMIT", "USED", "", "PLACED", "RATE/S", "STATE")
+    left_out = {0} if namespace else set()
+    left_out |= set() if observed else {3}
+    left_out |= set() if bar(0.0) else {6}
+    cells = [
+        (
+            row["namespace"],
+            row["name"],
+            _number(row["predictedMs"]),
+            _number(row["observedMs"]),
+            "-" if row["limitMs"] is None else f"{row['limitMs']:g} p{row['percentile']:g}",
+            "-" if row["used"] is None else f"{100 * row['used']:.0f} %",
+            "" if row["used"] is None else bar(row["used"]),
+            row["placed"],
+            f"{row['requestsPerSecond']:g}",
+            row["reason"],
+        )
+        for row in rows
+    ]
+    kept = [i for i in range(len(header)) if i not in left_out]
+    return Table(
+        [header[i] for i in kept],
+        [[row[i] for i in kept] for row in cells],
+        right=[kept.index(i) for i in (2, 3, 4, 5, 7, 8) if i in kept],
+        wrong={row["reason"] for row in rows if row["ready"] == "False"},
+        spare=("", "RATE/S", "PLACED"),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+@app.command("nodes")
+def nodes(
+    context_: typer.Context,
+    namespace: Namespace = None,
+    everywhere: Everywhere = False,
+    watch: Watch = False,
+    output: Output = Format.TABLE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Show of each node of a region what is requested of what it has, the fullest first.
+
+    As the region's agent counts it: of a node that regions share only this region's part; replicas of
+    ServiceDAGs apart from other pods. -n names a namespace of the region; -A shows every region.
+    """
+    outer = context_.obj or {}
+    kubeconfig, context = kubeconfig or outer.get("kubeconfig"), context or outer.get("context")
+    everywhere = everywhere or bool(outer.get("everywhere"))
+    where = namespace_of(namespace or outer.get("namespace"), everywhere, kubeconfig, context)
+    run(_nodes(kubeconfig, context, where, watch, output))
+
+
+async def _nodes(
+    kubeconfig: str | None, context: str | None, namespace: str | None, watch: bool, output: Format
+) -> None:
+    from edgewright.cli.reading import Reader
+
+    async with await Reader.connect(kubeconfig, context) as api:
+
+        async def look() -> list[Row]:
+            return await node_rows(api, namespace)
+
+        if watch and output is Format.TABLE:
+            await follow(look, list, lambda rows: drawn(node_table(rows)), every=WATCH_SECONDS)
+            return
+        rows = await look()
+    if output is not Format.TABLE:
+        dump(rows, output)
+    elif rows:
+        node_table(rows).show()
+    else:
+        typer.echo("The region has no node. See: kubectl get ec --all-namespaces")
+
+
+async def node_rows(api: "Api", namespace: str | None) -> list[Row]:
+    """Every node of the namespace's region, or of all regions, the fullest first."""
+    from edgewright.cli import snapshot
+
+    known = await snapshot.controllers(api)
+    chosen = known if namespace is None else [snapshot.governor(known, namespace)]
+    now = time.monotonic()
+    regions = await snapshot.regions(api, chosen, now)
+    rows = [row for region in regions for row in _region_rows(region, now)]
+    return sorted(rows, key=lambda row: (row["region"], -row["used"], row["node"]))
+
+
+def _region_rows(region: "Region", now: float) -> list[Row]:
+    from edgewright.agents.questions import world_of
+    from edgewright.core.service import PODS, RADIO
+    from edgewright.core.units import MBPS
+    from edgewright.kube.names import LABEL_DAG
+
+    world = world_of(region, now)
+    if world is None:
+        return []
+    rows = []
+    for node, used in zip(world.substrate.nodes, world.used, strict=True):
+        ours = sum(LABEL_DAG in pod.metadata.labels for pod in region.pods_on(node.name))
+        scale = [MBPS if r == RADIO else 1.0 for r in range(len(RESOURCES))]
+        taken = [float(used[r]) / scale[r] for r in range(len(RESOURCES))]
+        has = [node.capacity[r] / scale[r] for r in range(len(RESOURCES))]
+        rows.append(
+            {
+                "region": region.key[0],
+                "node": node.name,
+                "tier": node.tier,
+                "fraction": region.terrain.grant.fraction(node.labels),
+                "requested": dict(zip(RESOURCES, taken, strict=True)),
+                "allocatable": dict(zip(RESOURCES, has, strict=True)),
+                "used": round(max((t / h for t, h in zip(taken, has, strict=True) if h), default=0.0), 4),
+                "replicas": ours,
+                "otherPods": round(float(used[PODS]) - ours, 3),
+                "schedulable": node.schedulable,
+            }
+        )
+    return rows
+
+
+def node_table(rows: Sequence[Row]) -> Table:
+    """The rows for people: `requested/allocatable`, with a bar of each on a terminal."""
+    several = len({row["region"] for row in rows}) > 1
+    header = (
+        "REGION",
+        "NODE",
+        "TIER",
+        "CPU",
+        "MEMORY GiB",
+        "GPU",
+        "NPU",
+        "RADIO Mbps",
+        "OURS",
+        "OTHERS",
+        "STATE",
+    )
+    cells = [
+        (
+            row["region"],
+            row["node"],
+            row["tier"] + ("" if row["fraction"] == 1 else f" {100 * row['fraction']:g} %"),
+            *(_share(row, name) for name in RESOURCES),
+            str(row["replicas"]),
+            f"{row['otherPods']:g}",
+            "ok" if row["schedulable"] else "closed",
+        )
+        for row in rows
+    ]
+    empty = [3 + i for i, name in enumerate(RESOURCES) if not any(row["allocatable"][name] for row in rows)]
+    kept = [i for i in range(len(header)) if i not in empty and (i or several)]
+    return Table(
+        [header[i] for i in kept],
+        [[row[i] for i in kept] for row in cells],
+        right=[kept.index(i) for i in range(3, 10) if i in kept],
+        wrong=("closed",),
+        spare=("NPU", "GPU", "TIER", "REGION"),
+    )
+
+
+def _share(row: Row, name: str) -> str:
+    has, taken = row["allocatable"][name], row["requested"][name]
+    if not has and not taken:
+        return "-"
+    unit = 2**30 if name == "memory" else 1
+    text = f"{_short(taken / unit)}/{_short(has / unit)}"
+    if name in {"cpu", "memory"} and (drawing := bar(taken / has if has else 1.0, 5)):
+        return f"{drawing} {text}"
+    return text
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
