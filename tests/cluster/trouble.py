@@ -77,13 +77,15 @@ class Trouble:
 
 
 @asynccontextmanager
-async def troubled(server: str, authority: Path, *, nth: int = 4, events: int = 6) -> AsyncIterator[Trouble]:
+async def troubled(
+    server: str, authority: Path, *, nth: int = 4, events: int = 6, kind: type[Trouble] = Trouble
+) -> AsyncIterator[Trouble]:
     """A proxy before `server`, whose certificate `authority` signed, for the time of the block."""
     trust = ssl.create_default_context(cafile=str(authority))
     connector = aiohttp.TCPConnector(ssl=trust, limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as upstream:
-        trouble = Trouble(upstream, server, nth, events)
+        trouble = kind(upstream, server, nth, events)
         app = web.Application(client_max_size=4 * 1024**2)
         app.router.add_route("*", "/{path:.*}", trouble.answer)
         async with TestServer(app) as proxy:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,26 @@ def columns(
 def terminal_width() -> int | None:
     """Characters in a line of the terminal, None if the output goes elsewhere."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, indent: int, first: int | None = None) -> str:
+    """Text broken to the terminal's width behind `indent` spaces, as it is if the output goes elsewhere.
+
+    `first` is how far the cursor is in the first line already; none of the indent is written there then.
+    """
+    width, lead = terminal_width(), " " * (indent if first is None else 0)
+    if width is None or width - indent < BAR:
+        return lead + text
+    filler = " " * (indent if first is None else first)
+    broken = textwrap.fill(
+        text,
+        width,
+        initial_indent=filler,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return broken if first is None else broken[len(filler) :]
 
 
 def bar(share: float, length: int = BAR) -> str:

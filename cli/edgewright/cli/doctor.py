@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgewright.cli.columns import wrapped
 from edgewright.cli.target import Context, Format, Kubeconfig, Output, dump, run
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def _show(report: Report) -> None:
     for name, found in report:
         mark, colour = MARKS[found.level]
         typer.secho(f"{mark} {(name if name != before else '').ljust(width)}  ", fg=colour, nl=False)
-        typer.echo(found.message)
-        if found.mend:
+        typer.echo(wrapped(found.message, width + 4, first=width + 4))
+        if found.mend:  # never broken: it is there to be copied
             typer.echo(f"  {' ' * width}  mend: {found.mend}")
         before = name
     counts = {level: sum(found.level == level for _, found in report) for level in MARKS}

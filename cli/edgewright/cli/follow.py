@@ -45,4 +45,6 @@ def drawn(table: "Table") -> "RenderableType":
     from edgewright.cli.columns import terminal_width
 
     lines = table.lines(terminal_width())
-    return Text("\n").join(Text(line, style="red" if wrong else "") for line, wrong in lines)
+    text = Text("\n").join(Text(line, style="red" if wrong else "") for line, wrong in lines)
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

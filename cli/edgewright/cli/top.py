@@ -40,7 +40,9 @@ app = typer.Typer(
 
         edgewright top -n melbourne-1 --watch
 
-        edgewright top nodes -n melbourne-1""",
+        edgewright top nodes -n melbourne-1
+
+    A narrow terminal leaves columns out; `-o json` has everything.""",
 )
 
 
@@ -171,7 +173,8 @@ def nodes(
     """Show of each node of a region what is requested of what it has, the fullest first.
 
     As the region's agent counts it: of a node that regions share only this region's part; replicas of
-    ServiceDAGs apart from other pods. -n names a namespace of the region; -A shows every region.
+    ServiceDAGs apart from other pods. -n names a namespace of the region; -A shows every region. A narrow
+    terminal leaves columns out.
     """
     outer = context_.obj or {}
     kubeconfig, context = kubeconfig or outer.get("kubeconfig"), context or outer.get("context")

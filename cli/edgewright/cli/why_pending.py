@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgewright.cli import complete
+from edgewright.cli.columns import wrapped
 from edgewright.cli.target import (
     Context,
     Everywhere,
@@ -168,21 +169,15 @@ def _show(entry: "Entry") -> None:
     from edgewright.cli.tree import age
 
     who = f"sdag/{entry.dag}" if entry.dag else "pods of no ServiceDAG"
-    count = len(entry.pods) or entry.missing
-    lack = "no node" if entry.pods else "do not exist"
-    noun = "pod" if count == 1 else "pods"
-    has = (
-        ("has" if count == 1 else "have") + f" {lack}"
-        if entry.pods
-        else ("does" if count == 1 else "do") + " not exist"
-    )
     since = f", for {age(entry.since)}" if entry.since else ""
-    typer.echo(f"{who} in {entry.namespace}: {count} {noun} {has}{since}")
     if entry.pods:
+        typer.echo(f"{who} in {entry.namespace}: pods on no node: {len(entry.pods)}{since}")
         more = f" and {len(entry.pods) - SHOWN} more" if len(entry.pods) > SHOWN else ""
-        typer.echo(f"  {', '.join(entry.pods[:SHOWN])}{more}")
+        typer.echo(wrapped(", ".join(entry.pods[:SHOWN]) + more, 2))
+    else:
+        typer.echo(f"{who} in {entry.namespace}: pods that do not exist: {entry.missing}{since}")
     for cause in entry.causes:
         typer.secho(f"  {cause.reason}", fg="yellow", nl=False)
-        typer.echo(f": {cause.message}")
-        typer.echo(f"    to do: {cause.remedy}")
+        typer.echo(wrapped(f": {cause.message}", 4, first=2 + len(cause.reason)))
+        typer.echo(wrapped(f"to do: {cause.remedy}", 4))
     typer.echo()

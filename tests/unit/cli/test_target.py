@@ -1,5 +1,7 @@
 """How the command line reads names and kubeconfigs, and what it says to nonsense."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,10 +50,36 @@ def test_an_unreachable_cluster_is_one_line_not_a_traceback(tmp_path: Path) -> N
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["explain"], ["tree"], ["demo"], ["testbed", "up"], ["agent"], ["operator"]]
+COMMANDS = (
+    *("", "explain", "tree", "top", "top nodes", "why-pending", "simulate-node-loss", "doctor", "version"),
+    *("demo", "testbed up", "agent", "operator"),
 )
+
+
+@pytest.mark.parametrize("command", [command.split() for command in COMMANDS])
 def test_every_command_explains_itself(command: list[str]) -> None:
     done = CliRunner().invoke(app, [*command, "--help"])
     assert done.exit_code == 0
     assert "Usage" in done.output
+
+
+def test_the_version_needs_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    for arguments in (["version", "--client"], ["version"]):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        assert done.output.startswith("edgewright ")
+    done = CliRunner().invoke(app, ["version", "--kubeconfig", str(tmp_path / "missing")])
+    assert done.exit_code == 1
+    assert "no such file" in done.output
+
+
+def test_kubectl_completes_commands_and_options() -> None:
+    """kubectl runs `kubectl_complete-edgewright` with the words so far and wants a directive last."""
+    program = Path(sys.executable).with_name("kubectl_complete-edgewright")
+    for words, expected in ((["why"], "why-pending"), (["top", "--wa"], "--watch")):
+        done = subprocess.run([program, *words], capture_output=True, text=True, check=True)
+        lines = done.stdout.split()
+        assert expected in lines
+        assert lines[-1] == ":4"

@@ -21,7 +21,7 @@ from edgewright.kube.names import (
 
 STALE = 30.0
 """Seconds after which agents distrust a NodeLoad."""
-PATIENCE = 60.0
+PATIENCE = 20.0
 """Seconds after the end of its grace period from which a terminating pod counts as stuck."""
 SKEW = 5.0
 """Seconds by which clocks may differ."""

@@ -1,0 +1,328 @@
+"""Each thing of an installation is broken, and the doctor names it and says how to mend it."""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from aiohttp import web
+from tests.cluster.builders import edge_controller, service_dag, until
+from tests.cluster.cli_.conftest import REGION, Command
+from tests.cluster.trouble import Trouble, troubled
+
+from edgewright.cli.checks.finding import Cluster, Finding
+from edgewright.cli.doctor import checks, examine
+from edgewright.cli.reading import Reader
+from edgewright.emulation import testbed
+from edgewright.emulation.testbed import local
+from edgewright.kube import manifests, names, paths
+from edgewright.kube.api import Api
+
+Report = list[tuple[str, Finding]]
+Space = Callable[..., Awaitable[str]]
+
+
+async def asked(reader: Reader) -> Report:
+    return await examine(Cluster(reader))
+
+
+def said(report: Report, check: str) -> list[tuple[str, str]]:
+    """(level, message) of what a check found, ok left out."""
+    return [(str(f.level), f.message) for name, f in report if name == check and f.level != "ok"]
+
+
+async def named(reader: Reader, check: str, level: str, *words: str, seconds: float = 30.0) -> None:
+    """Wait until a check reports all `words` at `level`, with something to mend."""
+
+    async def seen() -> Any:
+        report = await asked(reader)
+        found = [f for name, f in report if name == check and f.level == level]
+        assert any(all(word in f.message for word in words) for f in found), said(report, check)
+        assert all(f.mend for f in found), found
+        return True
+
+    await until(f"doctor's {check} names {words}", seen, seconds)
+
+
+async def healthy(reader: Reader, seconds: float = 60.0) -> None:
+    """Wait until the doctor finds nothing."""
+
+    async def nothing() -> Any:
+        bad = [(name, f.message) for name, f in await asked(reader) if f.level != "ok"]
+        assert bad == []
+        return True
+
+    await until("the installation is well (again)", nothing, seconds)
+
+
+@contextlib.asynccontextmanager
+async def replaced(api: Api, path: str, change: Callable[[dict[str, Any]], None]) -> AsyncIterator[None]:
+    """An object changed for the time of the block."""
+    before = await api.get(path)
+    body = json.loads(json.dumps(before))
+    change(body)
+    await api.replace(path, body)
+    try:
+        yield
+    finally:
+        now = await api.get(path)
+        now.update({name: part for name, part in before.items() if name not in {"metadata", "status"}})
+        now["metadata"]["labels"] = before["metadata"].get("labels", {})
+        now["metadata"]["annotations"] = before["metadata"].get("annotations", {})
+        await api.replace(path, now)
+
+
+@contextlib.asynccontextmanager
+async def without(api: Api, path: str) -> AsyncIterator[None]:
+    """An object of the manifests deleted for the time of the block."""
+    await api.delete(path)
+    try:
+        yield
+    finally:
+        await manifests.install(api)
+
+
+async def test_a_sound_installation_is_all_ok(reader: Reader, edgewright: Command) -> None:
+    await healthy(reader)
+    done = await edgewright("doctor", "-o", "json")
+    assert done.status == 0, done.out
+    assert {line["level"] for line in done.json} == {"ok"}
+    assert [line["check"] for line in done.json] == list(checks())
+    told = await edgewright("doctor")
+    assert told.status == 0
+    assert "16 ok" in told.out
+    assert "\x1b" not in told.out
+
+
+async def test_crds_that_are_older_newer_or_missing_are_told_apart(admin: Api, reader: Reader) -> None:
+    path = paths.crds("edgetopologies.edgewright.dev")
+
+    def spec(crd: dict[str, Any]) -> dict[str, Any]:
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        return dict(schema["properties"]["spec"]["properties"])
+
+    def older(crd: dict[str, Any]) -> None:
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        del schema["properties"]["spec"]["properties"]["origin"]
+
+    def newer(crd: dict[str, Any]) -> None:
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        schema["properties"]["spec"]["properties"]["colour"] = {"type": "string"}
+
+    def other(crd: dict[str, Any]) -> None:
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        schema["properties"]["spec"]["properties"]["links"]["maxItems"] = 7000
+
+    async with replaced(admin, path, older):
+        await named(reader, "CRDs", "problem", "edgetopologies", "older", "spec.origin")
+    async with replaced(admin, path, newer):
+        await named(reader, "CRDs", "warning", "edgetopologies", "newer", "spec.colour")
+    async with replaced(admin, path, other):
+        await named(reader, "CRDs", "problem", "edgetopologies", "differs")
+
+
+async def test_admission_that_is_missing_or_weakened(admin: Api, reader: Reader) -> None:
+    async with without(admin, paths.admission_policy_bindings("edgewright-agent-nodes")):
+        await named(reader, "admission", "problem", "edgewright-agent-nodes", "missing")
+
+    def ignore(policy: dict[str, Any]) -> None:
+        policy["spec"]["failurePolicy"] = "Ignore"
+
+    async with replaced(admin, paths.admission_policies("edgewright-agent-status"), ignore):
+        await named(reader, "admission", "problem", "edgewright-agent-status", "spec.failurePolicy")
+
+
+async def test_rights_that_drifted(admin: Api, reader: Reader) -> None:
+    def less(role: dict[str, Any]) -> None:
+        role["rules"][0]["verbs"].remove("delete")
+
+    def more(role: dict[str, Any]) -> None:
+        role["rules"].append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]})
+
+    path = paths.clusterroles("edgewright-operator-region")
+    async with replaced(admin, path, less):
+        await named(reader, "RBAC", "problem", "edgewright-operator-region", "delete deployments.apps")
+    async with replaced(admin, path, more):
+        await named(reader, "RBAC", "warning", "edgewright-operator-region", "get secrets")
+    async with without(admin, paths.rolebindings(names.NAMESPACE_NODE_LEASE, "edgewright-operator")):
+        await named(reader, "RBAC", "problem", "kube-node-lease/edgewright-operator", "missing")
+
+
+async def test_a_region_without_rights_nodes_or_agent(admin: Api, reader: Reader, space: Space) -> None:
+    namespace = await space(operator=False)
+    await admin.create(paths.edge_controllers(namespace), edge_controller(namespace, "nowhere"))
+    await named(reader, "operator's rights", "problem", namespace)
+    await named(reader, "EdgeControllers", "problem", namespace, "NoNodes")
+    await named(reader, "agents", "problem", namespace, "nobody holds it")
+
+
+async def test_nodes_that_two_regions_claim(admin: Api, reader: Reader, space: Space) -> None:
+    namespace = await space()
+    await admin.create(paths.edge_controllers(namespace), edge_controller(namespace, REGION))
+    await named(reader, "EdgeControllers", "warning", namespace, "NodeClaimed")
+
+
+async def test_nodes_that_do_not_say_what_they_are(admin: Api, reader: Reader) -> None:
+    nodes = await admin.items(paths.nodes(), labelSelector=f"{names.LABEL_REGION}={REGION}")
+    name = next(n["metadata"]["name"] for n in nodes if n["metadata"]["labels"][names.LABEL_TIER] == "edge")
+    path = paths.nodes(name)
+
+    def bare(node: dict[str, Any]) -> None:
+        node["spec"]["taints"] = []
+        del node["metadata"]["annotations"][names.ANNOTATION_LOCATION]
+        del node["metadata"]["labels"][names.LABEL_REGION]
+
+    def nonsense(node: dict[str, Any]) -> None:
+        node["metadata"]["annotations"][names.ANNOTATION_LATENCY] = "fast"
+
+    async with replaced(admin, path, bare):
+        for words in (
+            names.TAINT_EDGE,
+            names.ANNOTATION_LOCATION,
+            names.LABEL_REGION,
+            "no EdgeController governs",
+        ):
+            await named(reader, "nodes", "warning", words, name)
+    async with replaced(admin, path, nonsense):
+        await named(reader, "nodes", "problem", name, names.ANNOTATION_LATENCY)
+    await healthy(reader)
+
+
+async def test_links_that_lead_nowhere(admin: Api, reader: Reader) -> None:
+    nodes = await testbed.nodes.edge_names(admin)
+    link = {"source": nodes[0], "target": nodes[1] + "0", "bandwidthMbps": 1}
+    body = {
+        "apiVersion": names.API_VERSION,
+        "kind": "EdgeTopology",
+        "metadata": {"name": "typo"},
+        "spec": {"links": [link]},
+    }
+    await admin.create(paths.edge_topologies(), body)
+    try:
+        await named(reader, "links", "warning", nodes[1] + "0", "did you mean", nodes[1])
+    finally:
+        await admin.delete(paths.edge_topologies("typo"))
+
+
+async def test_service_dags_that_nobody_places(admin: Api, reader: Reader, space: Space) -> None:
+    namespace = await space()
+    await admin.create(paths.service_dags(namespace), service_dag("orphan", "a"))
+    await named(reader, "ServiceDAGs", "problem", f"{namespace}/orphan", "no EdgeController")
+
+
+async def test_pods_that_a_lost_node_never_lets_go(admin: Api, reader: Reader, space: Space) -> None:
+    namespace, victim = await space(), (await testbed.nodes.edge_names(admin))[-1]
+    pod = {
+        "metadata": {"name": "held", "labels": {names.LABEL_DAG: "gone"}},
+        "spec": {
+            "nodeName": victim,
+            "terminationGracePeriodSeconds": 1,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [{"name": "main", "image": "example"}],
+        },
+    }
+    await admin.create(paths.pods(namespace), pod)
+    await testbed.nodes.cut(admin, [victim])
+    try:
+        await named(reader, "nodes", "warning", "not Ready", victim)
+        await admin.delete(paths.pods(namespace, "held"))
+        await named(reader, "lost pods", "warning", victim, seconds=60.0)
+    finally:
+        await testbed.nodes.heal(admin, [victim])
+    await healthy(reader)
+
+
+async def test_who_may_read_nothing_is_told_so(person: Any, edgewright: Command) -> None:
+    stranger = Command(await person())
+    done = await stranger("doctor", "-o", "json")
+    found = {line["check"]: line for line in done.json}
+    assert done.status == 0, done.out
+    assert found["API server"]["level"] == "ok"
+    blind = {name for name, line in found.items() if line["level"] == "unknown"}
+    assert blind >= set(checks()) - {"API server", "clocks"}
+    assert all("not allowed to look" in found[name]["message"] for name in blind)
+
+
+async def test_no_api_server_is_one_line(edgewright: Command, tmp_path: Any) -> None:
+    nowhere = tmp_path / "config"
+    nowhere.write_text(
+        "current-context: a\n"
+        "clusters: [{name: a, cluster: {server: 'http://127.0.0.1:9'}}]\n"
+        "users: [{name: a, user: {}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\n"
+    )
+    done = await Command(nowhere)("doctor", "-o", "json")
+    assert done.status == 1
+    assert [(line["check"], line["level"]) for line in done.json] == [("API server", "problem")]
+
+
+class OtherTimes(Trouble):
+    """An API server an hour ahead, of another version."""
+
+    version = "v1.29.3"
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        answer = await super().answer(request)
+        answer.headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+        if request.path == "/version":
+            answer = web.json_response({"gitVersion": self.version}, headers={"Date": answer.headers["Date"]})
+        return answer
+
+
+async def test_clocks_and_versions_that_do_not_agree(bed: testbed.Testbed, admin: Api, person: Any) -> None:
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}
+    kubeconfig = await person(everything)
+    authority = bed.layout.cluster / "pki" / "ca.crt"
+    async with troubled(admin.server, authority, nth=10**9, kind=OtherTimes) as trouble:
+        trouble.lead(kubeconfig)
+        async with await Reader.connect(str(kubeconfig)) as late:
+            await named(late, "clocks", "warning", "behind")
+            await named(late, "API server", "problem", "v1.29.3", "1.30 or later")
+            OtherTimes.version = "v1.33.0"
+            await named(late, "API server", "warning", "v1.33.0", "trafficDistribution")
+            OtherTimes.version = "v1.99.0"
+            await named(late, "API server", "warning", "v1.99.0", "tested up to")
+
+
+async def test_an_image_of_another_version(admin: Api, reader: Reader, edgewright: Command) -> None:
+    labels = {"app": "edgewright-operator"}
+    container = {"name": "operator", "image": "edgewright/operator:9.0.0", "args": ["operator"]}
+    body = {
+        "metadata": {"name": "edgewright-operator"},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    await admin.create(paths.deployments(names.OPERATOR_NAMESPACE), body)
+    try:
+        await named(reader, "versions", "problem", "operator is 9.0.0")
+        done = await edgewright("version")
+        assert done.status == 1
+        assert "operator 9.0.0" in done.out
+    finally:
+        await admin.delete(paths.deployments(names.OPERATOR_NAMESPACE, "edgewright-operator"))
+    sound = await edgewright("version")
+    assert sound.status == 0, sound.out + sound.err
+    assert sound.out.startswith("edgewright ")
+    assert "as this command's" in sound.out
+
+
+async def test_an_operator_and_agents_that_are_gone(bed: testbed.Testbed, admin: Api, reader: Reader) -> None:
+    """The last of the file: it takes half a minute until their Leases and NodeLoads are old."""
+    for process in bed.processes:
+        if process.name in {local.OPERATOR, local.AGENTS} and process.alive:
+            os.kill(process.pid, signal.SIGKILL)
+    try:
+        await named(reader, "operator", "problem", "has not renewed it", seconds=60.0)
+        await named(reader, "agents", "problem", REGION, "has not renewed it", seconds=60.0)
+        await named(reader, "foreign load", "problem", REGION, "s old", seconds=60.0)
+    finally:
+        await local.start_operator(admin, bed.layout)
+        await local.start_agents(admin, bed.layout, bed.state.regions)
+    await healthy(reader, 180.0)
