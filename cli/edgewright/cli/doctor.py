@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from edgewright.cli.columns import wrapped
-from edgewright.cli.target import Context, Format, Kubeconfig, Output, dump, run
+from edgewright.cli.target import Context, Format, Kubeconfig, OperatorNamespace, Output, dump, run
+from edgewright.kube.names import OPERATOR_NAMESPACE
 
 if TYPE_CHECKING:
     from edgewright.cli.checks.finding import Check, Cluster, Finding
@@ -18,9 +19,7 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", 
 
 
 def doctor(
-    operator_namespace: Annotated[
-        str, typer.Option("--operator-namespace", help="Namespace that the operator runs in.")
-    ] = "edgewright-system",
+    operator_namespace: OperatorNamespace = OPERATOR_NAMESPACE,
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,

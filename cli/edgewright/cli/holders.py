@@ -19,11 +19,13 @@ class Holder:
     """The state of a Lease."""
 
     name: str
-    """Identity of the holder; empty: released, or there is no Lease."""
+    """Identity of the holder; empty: nobody."""
     silent: float = 0.0
     """Seconds since the last renewal."""
     duration: float = 0.0
     """Seconds for which a renewal is good."""
+    exists: bool = True
+    """Whether there is such a Lease at all."""
 
     @property
     def alive(self) -> bool:
@@ -44,7 +46,7 @@ async def holder(api: Api, namespace: str, name: str) -> Holder:
     """Who holds a Lease; raises ApiError if it may not be read."""
     lease = await found(api, paths.leases(namespace, name))
     if lease is None:
-        return Holder("")
+        return Holder("", exists=False)
     spec = lease.get("spec") or {}
     return Holder(
         spec.get("holderIdentity") or "",

@@ -36,6 +36,14 @@ Namespace = Annotated[
         autocompletion=complete.namespaces,
     ),
 ]
+OperatorNamespace = Annotated[
+    str,
+    typer.Option(
+        "--operator-namespace",
+        help="Namespace that the operator runs in.",
+        autocompletion=complete.namespaces,
+    ),
+]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow changes until interrupted.")]
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgewright.cli.target import Context, Format, Kubeconfig, Output, dump
+from edgewright.cli.target import Context, Format, Kubeconfig, OperatorNamespace, Output, dump
+from edgewright.kube.names import OPERATOR_NAMESPACE
 
 if TYPE_CHECKING:
     from edgewright.cli.checks.finding import Cluster, Finding, Object
@@ -27,6 +28,7 @@ def version(
     client: Annotated[
         bool, typer.Option("--client", help="This command's version only; asks no cluster.")
     ] = False,
+    operator_namespace: OperatorNamespace = OPERATOR_NAMESPACE,
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -43,7 +45,7 @@ def version(
     parts, trouble = [Part("edgewright", own(), True)], ""
     if not client:
         try:
-            parts += asyncio.run(_parts(kubeconfig, context))
+            parts += asyncio.run(_parts(kubeconfig, context, operator_namespace))
         except ApiError as error:
             # A machine without any cluster is no fault of the command's.
             trouble = "" if error.reason == "NoConfiguration" and not (kubeconfig or context) else str(error)
@@ -67,12 +69,12 @@ def own() -> str:
     return installed("edgewright")
 
 
-async def _parts(kubeconfig: str | None, context: str | None) -> list[Part]:
+async def _parts(kubeconfig: str | None, context: str | None, namespace: str) -> list[Part]:
     from edgewright.cli.checks.finding import Cluster
     from edgewright.cli.reading import Reader
 
     async with await Reader.connect(kubeconfig, context, timeout=10.0) as api:
-        return await parts(Cluster(api))
+        return await parts(Cluster(api, namespace))
 
 
 async def parts(cluster: "Cluster") -> list[Part]:

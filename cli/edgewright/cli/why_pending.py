@@ -128,6 +128,7 @@ async def facts_of(api: "Api", namespace: str | None) -> "tuple[Facts, list[str]
     unknown = [kind for kind, each in lists.items() if each.unknown]
     controllers = None if lists["edgecontrollers"].unknown else lists["edgecontrollers"].items
     homes = sorted({each["metadata"]["namespace"] for each in controllers or ()})
+    operator = await _holder(api, names.OPERATOR_NAMESPACE, names.LEASE_OPERATOR)
     agents = {home: held for home in homes if (held := await _holder(api, home, names.LEASE_AGENT))}
     return Facts(
         pods=pods,
@@ -136,7 +137,8 @@ async def facts_of(api: "Api", namespace: str | None) -> "tuple[Facts, list[str]
         events=None if lists["events"].unknown else lists["events"].items,
         governors=None if controllers is None else _governors(controllers),
         agents=agents,
-        operator=await _holder(api, names.OPERATOR_NAMESPACE, names.LEASE_OPERATOR),
+        # Without any Lease there it may well run in another namespace.
+        operator=operator if operator is not None and operator.exists else None,
     ), unknown
 
 

@@ -38,10 +38,10 @@ def plain_pod(name: str, **spec: Any) -> dict[str, Any]:
 
 
 async def test_what_no_node_can_hold(admin: Api, reader: Reader, edgewright: Command) -> None:
-    dag = service_dag("giant", "small", {"name": "huge", "resources": {"cpu": "100", "memory": "1Gi"}})
+    dag = service_dag("giant", "small", {"name": "huge", "resources": {"cpu": "5000", "memory": "1Gi"}})
     await admin.create(paths.service_dags(REGION), dag)
     try:
-        entry, cause = await told(reader, REGION, "cpu", "huge", "100 cores", what="sdag/giant")
+        entry, cause = await told(reader, REGION, "cpu", "huge", "5000 cores", what="sdag/giant")
         assert len(entry.pods) == 2, "the group waits as a whole"
         assert "top nodes" in cause.remedy
         pod = entry.pods[0]
@@ -69,7 +69,7 @@ async def test_a_name_that_nothing_has(edgewright: Command) -> None:
 
 async def test_gates_other_schedulers_and_pods_of_nobody(admin: Api, reader: Reader, space: Space) -> None:
     namespace = await space()
-    pods = {
+    pods: dict[str, dict[str, Any]] = {
         "gated": {"schedulingGates": [{"name": "example.com/later"}], "schedulerName": names.SCHEDULER},
         "elsewhere": {"schedulerName": "somebody-else"},
         "alone": {"schedulerName": names.SCHEDULER},

@@ -32,8 +32,8 @@ async def api_server(cluster: Cluster) -> list[Finding]:
         least = ".".join(map(str, PLACING))
         text = f"{where} is Kubernetes {version}; trafficDistribution sameNode and sameZone need {least}"
         return [warning(text, "leave invocations[].trafficDistribution out, or upgrade the cluster")]
-    if minor > newest_known():
-        newest = ".".join(map(str, newest_known()))
+    if minor > newest_tested():
+        newest = ".".join(map(str, newest_tested()))
         return [warning(f"{where} is Kubernetes {version}; tested up to {newest}", "upgrade Edgewright")]
     return [ok(f"{where} is Kubernetes {version}")]
 
@@ -44,7 +44,7 @@ def minor_of(version: str) -> tuple[int, int] | None:
     return None if match is None else (int(match[1]), int(match[2]))
 
 
-def newest_known() -> tuple[int, int]:
+def newest_tested() -> tuple[int, int]:
     """The newest minor version of Kubernetes that the tests run on."""
     from edgewright.emulation.testbed.binaries import COMPONENTS
 
