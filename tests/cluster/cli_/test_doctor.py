@@ -152,12 +152,18 @@ async def test_rights_that_drifted(admin: Api, reader: Reader) -> None:
         await named(reader, "RBAC", "problem", "kube-node-lease/edgewright-operator", "missing")
 
 
-async def test_a_region_without_rights_nodes_or_agent(admin: Api, reader: Reader, space: Space) -> None:
+async def test_a_region_without_rights_nodes_or_agent(
+    admin: Api, reader: Reader, space: Space, edgewright: Command
+) -> None:
     namespace = await space(operator=False)
     await admin.create(paths.edge_controllers(namespace), edge_controller(namespace, "nowhere"))
     await named(reader, "operator's rights", "problem", namespace)
     await named(reader, "EdgeControllers", "problem", namespace, "NoNodes")
     await named(reader, "agents", "problem", namespace, "nobody holds it")
+    done = await edgewright("doctor")
+    assert done.status == 1
+    assert f"✗ operator's rights  the operator may not write in namespace {namespace}" in done.out
+    assert f"mend: kubectl create rolebinding edgewright-operator-region -n {namespace} " in done.out
 
 
 async def test_nodes_that_two_regions_claim(admin: Api, reader: Reader, space: Space) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from tests.cluster.builders import condition_of, service_dag, until
@@ -114,6 +115,21 @@ async def test_watching_in_a_pipe_prints_each_change(admin: Api, edgewright: Com
         finally:
             process.terminate()
             await process.wait()
+
+
+async def test_kubectl_completes_names_from_the_cluster(admin: Api, edgewright: Command) -> None:
+    await admin.create(paths.service_dags(REGION), service_dag("completed", "a"))
+    try:
+        program = Path(sys.executable).with_name("kubectl_complete-edgewright")
+        process = await asyncio.create_subprocess_exec(
+            *(program, "explain", "-n", REGION, "sdag/comp"),
+            stdout=subprocess.PIPE,
+            env=os.environ | {"KUBECONFIG": str(edgewright.kubeconfig)},
+        )
+        out, _ = await process.communicate()
+        assert out.decode().split() == ["sdag/completed", ":4"]
+    finally:
+        await admin.delete(paths.service_dags(REGION, "completed"))
 
 
 async def test_a_namespace_of_no_region_is_refused(edgewright: Command, space: Space) -> None:

@@ -38,10 +38,11 @@ def plain_pod(name: str, **spec: Any) -> dict[str, Any]:
 
 
 async def test_what_no_node_can_hold(admin: Api, reader: Reader, edgewright: Command) -> None:
-    dag = service_dag("giant", "small", {"name": "huge", "resources": {"cpu": "5000", "memory": "1Gi"}})
+    huge = {"name": "huge", "resources": {"cpu": "100", "memory": "1Gi"}, "placement": {"tiers": ["edge"]}}
+    dag = service_dag("giant", "small", huge)
     await admin.create(paths.service_dags(REGION), dag)
     try:
-        entry, cause = await told(reader, REGION, "cpu", "huge", "5000 cores", what="sdag/giant")
+        entry, cause = await told(reader, REGION, "cpu", "huge", "100 cores", what="sdag/giant")
         assert len(entry.pods) == 2, "the group waits as a whole"
         assert "top nodes" in cause.remedy
         pod = entry.pods[0]
