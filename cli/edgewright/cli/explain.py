@@ -57,9 +57,9 @@ async def _explain(
     kubeconfig: str | None, context: str | None, namespace: str, name: str, output: Format
 ) -> None:
     from edgewright.cli import snapshot
-    from edgewright.kube.api import Api
+    from edgewright.cli.reading import Reader
 
-    async with await Api.connect(kubeconfig, context) as api:
+    async with await Reader.connect(kubeconfig, context) as api:
         seen = await snapshot.read(api, namespace, name)
     found = _computed(seen)
     if output is not Format.TABLE:

@@ -48,9 +48,9 @@ def tree(
 async def _tree(
     kubeconfig: str | None, context: str | None, namespace: str, name: str | None, watch: bool, output: Format
 ) -> None:
-    from edgewright.kube.api import Api
+    from edgewright.cli.reading import Reader
 
-    async with await Api.connect(kubeconfig, context) as api:
+    async with await Reader.connect(kubeconfig, context) as api:
         if watch and output is Format.TABLE:
             await follow(lambda: read(api, namespace, name), _plain, _draw)
             return
