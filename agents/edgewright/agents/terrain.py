@@ -103,7 +103,7 @@ class Terrain:
         return True
 
     def set_silent(self, silent: frozenset[str]) -> bool:
-        """The nodes that are lost, whose cells serve nobody; whether that changed anything."""
+        """The nodes that are lost: not ready, cells that serve nobody; whether that changed anything."""
         changed = (silent ^ self._silent) & self._nodes.keys()
         self._silent = silent
         for name in changed:
@@ -170,7 +170,9 @@ class Terrain:
                 resource_names=self.grant.resource_names,
                 fraction=self.grant.fraction(node.metadata.labels),
             )
-            self._nodes[name] = replace(converted, serving=converted.serving and name not in self._silent)
+            if name in self._silent:
+                converted = replace(converted, serving=False, schedulable=False)
+            self._nodes[name] = converted
         except ConversionError as error:
             self.problems[f"Node {name}"] = str(error)
             _log.error("%s; the node is not used", error)

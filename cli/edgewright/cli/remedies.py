@@ -39,3 +39,8 @@ CONDITIONS = {
     Reason.NODE_LOST: "wait for the replacement, or bring the node back: `kubectl get nodes`",
     Reason.REBINDING: "wait: the agent is placing it",
 }
+
+
+def about(message: str, microservice: str) -> str:
+    """What core says of a microservice, without its name in front, so that equal words can be told once."""
+    return message.removeprefix(f"{microservice}: ") if microservice else message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgewright.cli import complete
+from edgewright.cli.columns import wrapped
 from edgewright.cli.target import Context, Format, Kubeconfig, Output, dump, run
 
 if TYPE_CHECKING:
@@ -235,11 +236,14 @@ def _show_region(console: "Console", loss: "Loss") -> None:
     lost = sum(len(dag.lost) for dag in loss.dags)
     homeless = sum(dag.homeless for dag in loss.dags if dag.on_node_loss != "keep")
     share = 100 * len(loss.nodes) / max(loss.governed, 1)
+    said = "no replica lost" if not lost else f"{lost} replicas lost"
+    if homeless:
+        said += f", [red]{homeless} without a place[/]"
+    if loss.others:
+        said += f"; {len(loss.others)} pods of no ServiceDAG"
     console.print(
         f"\nRegion [bold]{'/'.join(loss.region)}[/]: {len(loss.nodes)} of {loss.governed} nodes "
-        f"({share:.0f} %), {lost} replicas lost, "
-        + (f"[red]{homeless} without a place[/]" if homeless else "none without a place elsewhere")
-        + (f"; {len(loss.others)} pods of no ServiceDAG" if loss.others else ""),
+        f"({share:.0f} %), {said}",
         soft_wrap=True,
     )
     if loss.suspended:
@@ -268,7 +272,7 @@ def _show_region(console: "Console", loss: "Loss") -> None:
         console.print()
         columns(("DAG", "MICROSERVICE", "LOST ON", "REPLACED ON"), moves, wrong=("-",))
     for dag in loss.dags:
-        _show_unplaced(console, dag)
+        _show_unplaced(dag)
 
 
 def _row(dag: "Touched") -> tuple[str, ...]:
@@ -297,13 +301,20 @@ def _verdict(dag: "Touched") -> str:
     return "ok"
 
 
-def _show_unplaced(console: "Console", dag: "Touched") -> None:
+def _show_unplaced(dag: "Touched") -> None:
+    """Why replacements have no place; microservices that lack the same are told together."""
+    from edgewright.cli.remedies import about
+
+    told: dict[tuple[str, str], list[str]] = {}
     for violation in dag.unplaced:
-        who = f"{dag.key[1]}/{violation.microservice}" if violation.microservice else dag.key[1]
-        console.print(f"\n  [yellow]{who}[/] ({violation.constraint.value})", end=" ")
-        console.print(violation.message, markup=False, soft_wrap=True, end="")
-    if dag.unplaced:
-        console.print()
+        text = about(violation.message, violation.microservice)
+        told.setdefault((violation.constraint.value, text), []).append(violation.microservice)
+    if told:
+        typer.echo(f"\n{dag.key[1]}: no place, because")
+    for (constraint, text), names in told.items():
+        who = f": {_listed([name for name in names if name])}" if any(names) else ""
+        typer.secho(f"  {constraint}", fg="yellow", nl=False)
+        typer.echo(wrapped(f" {text}{who}", 4, first=2 + len(constraint)))
 
 
 def _ms(prediction: "Prediction | None") -> str:

@@ -8,6 +8,7 @@ import typer
 
 from edgewright.cli import complete
 from edgewright.cli.columns import wrapped
+from edgewright.cli.remedies import about
 from edgewright.cli.target import (
     Context,
     Everywhere,
@@ -22,7 +23,7 @@ from edgewright.cli.target import (
 )
 
 if TYPE_CHECKING:
-    from edgewright.cli.causes import Entry, Facts
+    from edgewright.cli.causes import Cause, Entry, Facts
     from edgewright.kube.api import Api
 
 SHOWN = 4
@@ -178,8 +179,19 @@ def _show(entry: "Entry") -> None:
         typer.echo(wrapped(", ".join(entry.pods[:SHOWN]) + more, 2))
     else:
         typer.echo(f"{who} in {entry.namespace}: pods that do not exist: {entry.missing}{since}")
-    for cause in entry.causes:
+    for cause, microservices in _told_together(entry):
         typer.secho(f"  {cause.reason}", fg="yellow", nl=False)
-        typer.echo(wrapped(f": {cause.message}", 4, first=2 + len(cause.reason)))
+        text = about(cause.message, cause.microservice) if len(microservices) > 1 else cause.message
+        names = f" ({', '.join(microservices)})" if len(microservices) > 1 else ""
+        typer.echo(wrapped(f": {text}{names}", 4, first=2 + len(cause.reason)))
         typer.echo(wrapped(f"to do: {cause.remedy}", 4))
     typer.echo()
+
+
+def _told_together(entry: "Entry") -> "list[tuple[Cause, list[str]]]":
+    """The causes, those of several microservices in the same words once, with the microservices."""
+    told: dict[tuple[str, str], tuple[Cause, list[str]]] = {}
+    for cause in entry.causes:
+        words = (cause.reason, about(cause.message, cause.microservice))
+        told.setdefault(words, (cause, []))[1].append(cause.microservice)
+    return list(told.values())

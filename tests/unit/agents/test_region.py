@@ -145,6 +145,7 @@ def test_the_cell_of_a_lost_node_serves_nobody(region: Region) -> None:
     substrate = region.terrain.substrate()
     assert substrate is not None
     assert [node.serving for node in substrate.nodes] == [True, False]
+    assert [node.schedulable for node in substrate.nodes] == [True, False]
     assert region.dirty, "users moved to other cells: every DAG is looked at again"
     assert not region.close_nodes(frozenset({"n2"}), frozenset({"n2"}))
 

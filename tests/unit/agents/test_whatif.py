@@ -73,6 +73,14 @@ async def test_what_has_no_place_says_which_constraint(thinking: Thinking) -> No
     assert {violation.constraint for violation in shop.unplaced} >= {"cpu"}
 
 
+async def test_lost_nodes_are_not_ready_for_replacements(thinking: Thinking) -> None:
+    region = region_of("n1", "n2")
+    region.pod_changed(None, pod("a-0", on="n1"), 0.0)
+    region.pod_changed(None, pod("b-0", on="n2"), 0.0)
+    [shop] = (await loss_of(region, thinking, "n1", "n2")).dags
+    assert {violation.constraint for violation in shop.unplaced} == {"not-ready"}
+
+
 async def test_replicas_that_keep_their_node_are_not_replaced(thinking: Thinking) -> None:
     region = region_of("n1", "n2", "n3", dags=(losing("keep"),))
     region.pod_changed(None, pod("a-0", on="n1"), 0.0)
