@@ -77,7 +77,10 @@ class Loss:
 
 
 class Rehearsal(Placer):
-    """A Placer whose bindings all succeed, because none is made."""
+    """A Placer whose bindings all succeed, because none is made; its clock stands still at `now`."""
+
+    def __init__(self, api: Api, region: Region, thinking: Thinking, now: float) -> None:
+        super().__init__(api, region, Turns(), thinking, lambda: now, lambda key: None)
 
     def _start(self, record: DagRecord, choice: Choice, plan: Plan) -> None:
         self.standing(record.key).decided(choice.decision, self._clock())
@@ -103,7 +106,7 @@ async def lose(api: Api, region: Region, nodes: Collection[str], thinking: Think
     """
     gone = frozenset(nodes) & region.terrain.governed
     before = await thinking.run(_predictions, region, now)
-    placer = Rehearsal(api, region, Turns(), thinking, lambda: now, lambda key: None)
+    placer = Rehearsal(api, region, thinking, now)
     victims: dict[Key, list[Pod]] = {}
     others = []
     lost_pods = [pod for node in sorted(gone) for pod in region.pods_on(node)]
