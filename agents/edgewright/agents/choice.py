@@ -9,7 +9,7 @@ from edgewright.core.problem import Constraint, Decision, Problem, Violation
 ALTERNATIVES = 2
 """Other nodes that a pod's annotation compares with."""
 COMPARED = 8
-"""Most replicas placed at once whose annotations compare: for more it would take as long as deciding."""
+"""Of replicas placed at once, how many annotations compare: more would take as long as deciding."""
 _NEARBY = 3
 
 
@@ -66,7 +66,13 @@ def reasons_of(problem: Problem, decision: Decision, alternatives: int = ALTERNA
     from edgewright.core.explain import explain, reason  # noqa: PLC0415
 
     found = explain(
-        problem, decision.assign, alternatives=alternatives, near=_NEARBY, decision=decision, brief=True
+        problem,
+        decision.assign,
+        alternatives=alternatives,
+        near=_NEARBY,
+        most=COMPARED,
+        decision=decision,
+        brief=True,
     )
     return tuple(reason(found, replica, decision.policy) for replica in found.replicas)
 

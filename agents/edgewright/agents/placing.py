@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edgewright.agents import metrics
 from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_node, rehearse
-from edgewright.agents.choice import ALTERNATIVES, COMPARED, Choice, NoNodes, imagined, reasons_of
+from edgewright.agents.choice import ALTERNATIVES, Choice, NoNodes, imagined, reasons_of
 from edgewright.agents.groups import Plan, Replica, plan_groups
 from edgewright.agents.pace import Pace
 from edgewright.agents.questions import question
@@ -165,7 +165,7 @@ class Placer:
         algorithm = self._algorithm(record)
         version = self._version(record)
         hurried = self.busy or self._turns.others_due(record.key, asked)
-        alternatives = 0 if hurried or len(group) > COMPARED else ALTERNATIVES
+        alternatives = 0 if hurried else ALTERNATIVES
         self._decided = asked
         choice = await self._thinking.run(self._think, *built, algorithm, budget, alternatives)
         if choice.violations or version == self._version(record):

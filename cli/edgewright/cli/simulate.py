@@ -312,9 +312,9 @@ def _show_unplaced(dag: "Touched") -> None:
     if told:
         typer.echo(f"\n{dag.key[1]}: no place, because")
     for (constraint, text), names in told.items():
-        who = f": {_listed([name for name in names if name])}" if any(names) else ""
+        who = f" ({_listed([name for name in names if name])})" if any(names) else ""
         typer.secho(f"  {constraint}", fg="yellow", nl=False)
-        typer.echo(wrapped(f" {text}{who}", 4, first=2 + len(constraint)))
+        typer.echo(wrapped(f": {text}{who}", 4, first=2 + len(constraint)))
 
 
 def _ms(prediction: "Prediction | None") -> str:

@@ -1,7 +1,7 @@
 """Why each replica is where it is: its terms of the latency, what other nodes cost, the critical path."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,12 @@ class Replica:
     """For CPU, at the present load."""
     overlap: float
     """Added by parallel branches of the same request."""
-    alternatives: tuple[Alternative, ...]
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """All its terms together."""
+        return self.transfer + self.compute + self.waiting + self.overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +94,16 @@ def explain(
     *,
     alternatives: int = 3,
     near: int | None = None,
+    most: int | None = None,
     decision: Decision | None = None,
     brief: bool = False,
 ) -> Explanation:
     """Explain one placement (S,) of which every stage has a replica; `decision` saves its evaluation.
 
     Each free replica is compared with every node (or its `near` nearest) that could take it instead: the best
-    `alternatives` of the feasible ones by J, then refused ones by constraint. `brief`: only the free
-    replicas, and no critical path. Raises ValueError for a stage without a replica.
+    `alternatives` of the feasible ones by J, then refused ones by constraint; with `most`, only so many
+    replicas, those on which a request spends the most time. `brief`: only the free replicas, and no critical
+    path. Raises ValueError for a stage without a replica.
     """
     placed = set(problem.stage[assign != UNPLACED].tolist())
     missing = [m.name for i, m in enumerate(problem.dag.microservices) if i not in placed]
@@ -115,31 +122,31 @@ def explain(
     rows = [_row(evaluator, assign, slot) for slot in range(len(assign))]
     compute, waiting = evaluator.layout.stage_ideal[rows], evaluator.layout.stage_wait[rows]
     nodes, stages = problem.world.substrate.nodes, problem.dag.microservices
-    replicas = []
+    replicas: dict[int, Replica] = {}
     for slot in (problem.free if brief else np.flatnonzero(assign != UNPLACED)).tolist():
         stage = int(problem.stage[slot])
         inward = [
             parts.mean(len(stages) + t) for t, target in enumerate(evaluator.dag.target) if target == stage
         ]
-        replicas.append(
-            Replica(
-                microservice=stages[stage].name,
-                node=nodes[assign[slot]].name,
-                fixed=bool(problem.fixed[slot] != UNPLACED),
-                transfer=max(inward, default=0.0),
-                compute=float(compute[slot]),
-                waiting=float(waiting[slot]),
-                overlap=float(parts.overlap[stage]),
-                alternatives=_alternatives(gate, quick, assign, slot, alternatives, near),
-            )
+        replicas[slot] = Replica(
+            microservice=stages[stage].name,
+            node=nodes[assign[slot]].name,
+            fixed=bool(problem.fixed[slot] != UNPLACED),
+            transfer=max(inward, default=0.0),
+            compute=float(compute[slot]),
+            waiting=float(waiting[slot]),
+            overlap=float(parts.overlap[stage]),
         )
+    for slot in sorted(replicas, key=lambda slot: -replicas[slot].seconds)[:most]:
+        others = _alternatives(gate, quick, assign, slot, alternatives, near)
+        replicas[slot] = replace(replicas[slot], alternatives=others)
     return Explanation(
         dag=f"{problem.dag.namespace}/{problem.dag.name}",
         objective=objective,
         prediction=prediction,
         limit=problem.dag.qos.max_latency,
         percentile=problem.dag.qos.percentile,
-        replicas=tuple(replicas),
+        replicas=tuple(replicas.values()),
         path=path,
     )
 

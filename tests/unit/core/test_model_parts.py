@@ -176,6 +176,15 @@ def test_alternatives_say_what_other_nodes_cost_or_break() -> None:
     assert fixed.replicas[0].alternatives == ()
 
 
+def test_of_many_replicas_those_that_cost_most_are_compared() -> None:
+    told = explain(problem(chain("a", "b", "c", "d"), star(3)), array([0, 1, 1, 2]), most=2)
+    compared = [replica for replica in told.replicas if replica.alternatives]
+    assert len(compared) == 2
+    rest = max(replica.seconds for replica in told.replicas if not replica.alternatives)
+    assert min(replica.seconds for replica in compared) >= rest
+    assert [replica.microservice for replica in told.replicas] == ["a", "b", "c", "d"]
+
+
 def test_the_reason_on_a_pod_is_small_json() -> None:
     long = compile_substrate([node("n" * 240 + str(i)) for i in range(6)])
     service = chain("a", "b", ingress=Ingress())
