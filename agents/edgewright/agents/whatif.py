@@ -9,6 +9,7 @@ import msgspec
 from edgewright.agents.choice import Choice
 from edgewright.agents.groups import Plan
 from edgewright.agents.node_loss import SUSPEND_SHARE
+from edgewright.agents.pace import Pace
 from edgewright.agents.placing import Placer
 from edgewright.agents.questions import question
 from edgewright.agents.records import DagRecord, Key
@@ -80,7 +81,17 @@ class Rehearsal(Placer):
     """A Placer whose bindings all succeed, because none is made; its clock stands still at `now`."""
 
     def __init__(self, api: Api, region: Region, thinking: Thinking, now: float) -> None:
-        super().__init__(api, region, Turns(), thinking, lambda: now, lambda key: None)
+        super().__init__(
+            api,
+            region,
+            Turns(),
+            thinking,
+            lambda: now,
+            lambda key: None,
+            pace=Pace(),
+            failed=lambda message: None,
+            leading=lambda: False,
+        )
 
     def _start(self, record: DagRecord, choice: Choice, plan: Plan) -> None:
         self.standing(record.key).decided(choice.decision, self._clock())

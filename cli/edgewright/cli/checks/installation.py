@@ -6,6 +6,7 @@ from typing import Any
 
 from edgewright.cli.checks.finding import Cluster, Finding, Object, install, listed, ok, problem, warning
 from edgewright.kube import manifests
+from edgewright.kube.crds.schema import each_field
 from edgewright.kube.names import OPERATOR_NAMESPACE, VERSION
 
 OLDEST = (1, 30)
@@ -87,24 +88,18 @@ def age_of(wanted: Object, live: Object) -> str:
     ours, theirs = _schema(wanted), _schema(live)
     if ours == theirs:
         return "same"
-    lacking, surplus = set(fields(ours)) - set(fields(theirs)), set(fields(theirs)) - set(fields(ours))
-    if lacking:
+    if fields(ours) - fields(theirs):
         return "older"
-    return "newer" if surplus else "other"
+    return "newer" if fields(theirs) - fields(ours) else "other"
 
 
-def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def fields(schema: Mapping[str, Any]) -> set[str]:
     """Path of every field of a schema."""
-    for name, child in (schema.get("properties") or {}).items():
-        yield f"{path}.{name}".lstrip(".")
-        yield from fields(child, f"{path}.{name}")
-    for inner in ("items", "additionalProperties"):
-        if isinstance(schema.get(inner), Mapping):
-            yield from fields(schema[inner], f"{path}[]")
+    return {path for path, _ in each_field(schema)}
 
 
 def _fields(has: Object, lacks: Object) -> str:
-    return f"it differs in {listed(set(fields(_schema(has))) - set(fields(_schema(lacks))))}"
+    return f"it differs in {listed(fields(_schema(has)) - fields(_schema(lacks)))}"
 
 
 def _schema(crd: Object) -> Mapping[str, Any]:
