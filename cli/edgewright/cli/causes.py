@@ -220,9 +220,11 @@ def _agent(facts: Facts, namespace: str) -> Iterator[Cause]:
     held = facts.agents.get(home)
     ready = find((controller.get("status") or {}).get("conditions") or (), ConditionType.READY)
     if held is not None and not held.alive:
+        failing = ready is not None and ready.get("reason") == Reason.AGENT_FAILING
         yield Cause(
-            Reason.AGENT_MISSING,
-            f"no agent decides for EdgeController {home}/{name}; its Lease: {held.state}",
+            Reason.AGENT_FAILING if failing else Reason.AGENT_MISSING,
+            f"no agent decides for EdgeController {home}/{name}; its Lease: {held.state}"
+            + (f"; {ready.get('message', '')}" if failing and ready is not None else ""),
             f"see why it does not run: `kubectl get pods -n {home}`, or start one with `edgewright agent`",
         )
     elif ready is not None and ready.get("reason") == Reason.NO_NODES:

@@ -112,11 +112,13 @@ async def _ask(cluster: "Cluster", check: "Check") -> "list[Finding]":
 def _show(report: Report) -> None:
     width = max(len(name) for name, _ in report)
     before = ""
-    for name, found in report:
+    mends = [(name, found.mend) for name, found in report]
+    for i, (name, found) in enumerate(report):
         mark, colour = MARKS[found.level]
         typer.secho(f"{mark} {(name if name != before else '').ljust(width)}  ", fg=colour, nl=False)
         typer.echo(wrapped(found.message, width + 4, first=width + 4))
-        if found.mend:  # never broken: it is there to be copied
+        # Told once for all that it mends, and never broken into lines: it is there to be copied.
+        if found.mend and mends[i + 1 : i + 2] != [mends[i]]:
             typer.echo(f"  {' ' * width}  mend: {found.mend}")
         before = name
     counts = {level: sum(found.level == level for _, found in report) for level in MARKS}

@@ -148,6 +148,12 @@ async def test_rights_that_drifted(admin: Api, reader: Reader) -> None:
         await named(reader, "RBAC", "problem", "edgewright-operator-region", "delete deployments.apps")
     async with replaced(admin, path, more):
         await named(reader, "RBAC", "warning", "edgewright-operator-region", "get secrets")
+    bound = paths.rolebindings(REGION, names.ROLE_AGENT_HOME)
+    binding = await admin.get(bound)
+    await admin.delete(bound)
+    await named(reader, "agents' rights", "problem", f"{names.ROLE_AGENT_HOME} in {REGION}")
+    del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
+    await admin.create(paths.rolebindings(REGION), binding)
     async with without(admin, paths.rolebindings(names.NAMESPACE_NODE_LEASE, "edgewright-operator")):
         await named(reader, "RBAC", "problem", "kube-node-lease/edgewright-operator", "missing")
 

@@ -8,12 +8,15 @@ from edgewright.kube import paths
 from edgewright.kube.conditions import ConditionType, Reason, find
 from edgewright.kube.names import (
     AGENT_ACCOUNT,
+    APP_AGENT,
+    LABEL_APP,
     LEASE_AGENT,
     LEASE_OPERATOR,
     NAMESPACE_NODE_LEASE,
     OPERATOR_ACCOUNT,
     ROLE_AGENT,
     ROLE_AGENT_CLUSTER,
+    ROLE_AGENT_HOME,
     ROLE_OPERATOR_REGION,
 )
 
@@ -22,7 +25,9 @@ _MENDS = {
     Reason.NODE_CLAIMED: "narrow one spec.nodeSelector, or share the nodes in spec.shared of both",
     Reason.NAMESPACE_CLAIMED: "take it out of one spec.namespaces, or delete the younger EdgeController",
     Reason.SHARES_EXCEEDED: "lower the fractions in spec.shared so that they add up to 1 at most",
-    Reason.AGENT_MISSING: "start an agent: edgewright agent --namespace {namespace}",
+    Reason.AGENT_MISSING: f"kubectl describe pods -n {{namespace}} -l {LABEL_APP}={APP_AGENT}, or start one: "
+    "edgewright agent --namespace {namespace}",
+    Reason.AGENT_FAILING: f"kubectl describe pods -n {{namespace}} -l {LABEL_APP}={APP_AGENT}",
     Reason.OBJECT_REFUSED: "bind the operator's role in every governed namespace, see its rights above",
 }
 
@@ -115,17 +120,17 @@ async def agent_rights(cluster: Cluster) -> list[Finding]:
     homes = {key(each)[0] for each in every}
     findings = []
     bound = {
-        (key(binding)[0], subject[1])
+        (key(binding)[0], binding["roleRef"]["name"], subject[1])
         for binding in await cluster.items(paths.rolebindings())
-        if binding["roleRef"]["name"] == ROLE_AGENT
         for subject in _subjects(binding)
     }
-    lacking = [
-        f"{home} in {space}" for space, home in governed_spaces(every).items() if (space, home) not in bound
-    ]
-    if lacking:
-        text = f"agents without their role {ROLE_AGENT}: {listed(lacking)}"
-        findings.append(problem(text, "the operator writes it: see its checks above"))
+    due = {(space, ROLE_AGENT, home) for space, home in governed_spaces(every).items()}
+    due |= {(home, ROLE_AGENT_HOME, home) for home in homes}
+    if lacking := due - bound:
+        said = listed(f"{role} in {space}" for space, role, _ in lacking)
+        findings.append(
+            problem(f"agents are not bound to {said}", "the operator does it: see its checks above")
+        )
     for kind, space in (("ClusterRoleBinding", None), ("RoleBinding", NAMESPACE_NODE_LEASE)):
         binding = await cluster.object(kind, space, ROLE_AGENT_CLUSTER)
         known = {subject[1] for subject in _subjects(binding or {}) if subject[2] == AGENT_ACCOUNT}
