@@ -113,5 +113,7 @@ def dump(value: Any, output: Format) -> None:
 
     import yaml
 
-    text = json.dumps(value, indent=2) if output is Format.JSON else yaml.safe_dump(value, sort_keys=False)
+    text = json.dumps(value, indent=2)
+    if output is Format.YAML:  # of what JSON made of enumerations and tuples
+        text = yaml.safe_dump(json.loads(text), sort_keys=False)
     typer.echo(text.rstrip())

@@ -9,7 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from edgewright.cli.main import app
-from edgewright.cli.target import current_namespace, dag_name
+from edgewright.cli.target import Format, current_namespace, dag_name, dump
+from edgewright.kube.conditions import Reason
 
 
 @pytest.mark.parametrize("text", ["xr", "sdag/xr", "servicedag/xr", "servicedags.edgewright.dev/xr"])
@@ -73,6 +74,11 @@ def test_the_version_needs_no_cluster(tmp_path: Path, monkeypatch: pytest.Monkey
     done = CliRunner().invoke(app, ["version", "--kubeconfig", str(tmp_path / "missing")])
     assert done.exit_code == 1
     assert "no such file" in done.output
+
+
+def test_what_is_printed_as_yaml_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    dump([{"reason": Reason.NO_NODES, "pods": ("a",)}], Format.YAML)
+    assert capsys.readouterr().out == "- reason: NoNodes\n  pods:\n  - a\n"
 
 
 def test_kubectl_completes_commands_and_options() -> None:
