@@ -1,9 +1,11 @@
 """Each thing of an installation is broken, and the doctor names it and says how to mend it."""
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,7 +20,7 @@ from edgewright.cli.checks.finding import Cluster, Finding
 from edgewright.cli.doctor import checks, examine
 from edgewright.cli.reading import Reader
 from edgewright.emulation import testbed
-from edgewright.emulation.testbed import local
+from edgewright.emulation.testbed import binaries, local
 from edgewright.kube import manifests, names, paths
 from edgewright.kube.api import Api
 
@@ -246,6 +248,32 @@ async def test_pods_that_a_lost_node_never_lets_go(admin: Api, reader: Reader, s
     finally:
         await testbed.nodes.heal(admin, [victim])
     await healthy(reader)
+
+
+async def test_an_empty_cluster_is_mended_by_the_commands_that_it_says(
+    new_cluster: Callable[..., testbed.Testbed],
+) -> None:
+    bed = await asyncio.to_thread(new_cluster, scenario=None, manifests=False)
+    doctor, kubectl = Command(bed.kubeconfig), binaries.resolve()["kubectl"]
+    first = await doctor("doctor", "-o", "json")
+    assert first.status == 1
+    wrong = {line["check"] for line in first.json if line["level"] == "problem"}
+    assert wrong >= {"CRDs", "admission", "RBAC", "operator"}
+    assert {"EdgeControllers", "ServiceDAGs"} <= {x["check"] for x in first.json if x["level"] == "unknown"}
+    mends = dict.fromkeys(x["mend"] for x in first.json if x["mend"].startswith("kubectl apply"))
+    for mend in mends:
+        command = [str(kubectl), "--kubeconfig", str(bed.kubeconfig), *mend.split()[1:]]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (mend, done.stderr)
+    async with await Reader.connect(str(bed.kubeconfig)) as reader:
+
+        async def installed() -> Any:
+            report = await asked(reader)
+            assert not [said(report, check) for check in ("CRDs", "admission", "RBAC") if said(report, check)]
+            assert said(report, "EdgeControllers") == [("problem", "there is none: no namespace is governed")]
+            return True
+
+        await until("the mending commands have mended", installed, 30.0)
 
 
 async def test_who_may_read_nothing_is_told_so(person: Any, edgewright: Command) -> None:
