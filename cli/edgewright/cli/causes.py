@@ -1,6 +1,6 @@
 """Why pods have no node, from what the API server knows about them; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,21 +23,6 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Pods that lack a node for the same causes."""
-
-    namespace: str
-    dag: str
-    """Empty for pods that belong to no ServiceDAG."""
-    pods: tuple[str, ...]
-    missing: int
-    """Pods that do not even exist."""
-    since: str
-    """When the oldest of them was created."""
-    causes: tuple[Cause, ...]
-
-
-@dataclass(frozen=True)
 class Facts:
     """What was read; None stands for what may not be."""
 
@@ -52,46 +37,13 @@ class Facts:
     operator: Holder | None = None
 
 
-def entries(facts: Facts, pods: Iterable[Object], dags: Iterable[Object]) -> list[Entry]:
-    """Each of `pods`, and the pods that `dags` lack, under their causes; grouped, DAG by DAG."""
-    known = {_key(dag): dag for dag in facts.dags}
-    grouped: dict[tuple[str, str, tuple[Cause, ...]], list[Object]] = {}
-    for pod in pods:
-        owner = known.get((pod["metadata"]["namespace"], _label(pod, LABEL_DAG)))
-        causes = tuple(of_pod(facts, pod, owner))
-        name = owner["metadata"]["name"] if owner is not None else ""
-        grouped.setdefault((pod["metadata"]["namespace"], name, causes), []).append(pod)
-    found = [
-        Entry(
-            namespace,
-            dag,
-            tuple(sorted(pod["metadata"]["name"] for pod in members)),
-            0,
-            min(pod["metadata"].get("creationTimestamp") or "" for pod in members),
-            causes,
-        )
-        for (namespace, dag, causes), members in grouped.items()
-    ]
-    for dag in dags:
-        missing = _missing(facts, dag)
-        if missing:
-            created = dag["metadata"].get("creationTimestamp") or ""
-            found.append(Entry(*_key(dag), (), missing, created, tuple(of_missing(facts, dag))))
-    return sorted(found, key=lambda entry: (entry.namespace, entry.dag, entry.pods))
-
-
-def pending(pod: Object) -> bool:
-    """Whether a pod waits for a node."""
-    return not pod["spec"].get("nodeName") and (pod.get("status") or {}).get("phase", "Pending") == "Pending"
-
-
 def of_pod(facts: Facts, pod: Object, dag: Object | None) -> Iterator[Cause]:
     """Why one pod has no node; the first cause is the one to mend first."""
     first = next(_of_its_own(pod, dag), None)
     if first is not None:
         yield first
     elif dag is not None:
-        microservice = _label(pod, LABEL_MICROSERVICE)
+        microservice = label(pod, LABEL_MICROSERVICE)
         found = list(_of_dag(facts, dag))
         # Without a cause of its own it waits for the others of its group: theirs are its causes.
         own = [c for c in found if c.microservice in {"", microservice}]
@@ -143,10 +95,10 @@ def _of_its_own(pod: Object, dag: Object | None) -> Iterator[Cause]:
             + (f"; it says: {said}" if said else ""),
             f"mend what {scheduler} says, or let a ServiceDAG make the pod (schedulerName {SCHEDULER})",
         )
-    if dag is None and _label(pod, LABEL_DAG):
+    if dag is None and label(pod, LABEL_DAG):
         yield Cause(
             "NoServiceDAG",
-            f"its ServiceDAG {_label(pod, LABEL_DAG)!r} does not exist (any more)",
+            f"its ServiceDAG {label(pod, LABEL_DAG)!r} does not exist (any more)",
             "apply the ServiceDAG again, or delete the Deployment that makes the pod",
         )
 
@@ -238,11 +190,11 @@ def _refused(facts: Facts, dag: Object) -> Iterator[Cause]:
     for deployment in facts.deployments or ():
         if deployment["metadata"]["namespace"] != dag["metadata"]["namespace"]:
             continue
-        if _label(deployment, LABEL_DAG) != dag["metadata"]["name"]:
+        if label(deployment, LABEL_DAG) != dag["metadata"]["name"]:
             continue
         for condition in (deployment.get("status") or {}).get("conditions") or ():
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                yield _refusal(_label(deployment, LABEL_MICROSERVICE), str(condition.get("message", "")))
+                yield _refusal(label(deployment, LABEL_MICROSERVICE), str(condition.get("message", "")))
 
 
 def _refusal(microservice: str, message: str) -> Cause:
@@ -299,27 +251,11 @@ def _on_its_node(node: str, status: Object) -> str:
     return f"it is bound to {node}; phase {status.get('phase', 'Unknown')}"
 
 
-def _missing(facts: Facts, dag: Object) -> int:
-    """Pods that a DAG should have and has not."""
-    namespace, name = _key(dag)
-    there = [
-        pod
-        for pod in facts.pods
-        if _label(pod, LABEL_DAG) == name
-        and pod["metadata"]["namespace"] == namespace
-        and (pod.get("status") or {}).get("phase") != "Failed"
-    ]
-    counts = {m["name"]: int((m.get("replicas") or {}).get("min") or 1) for m in dag["spec"]["microservices"]}
-    counts |= {
-        entry["microservice"]: int(entry.get("replicas") or 0)
-        for entry in (dag.get("status") or {}).get("desired") or ()
-    }
-    return max(0, sum(counts.values()) - len(there))
-
-
-def _key(item: Object) -> tuple[str, str]:
+def key(item: Object) -> tuple[str, str]:
+    """(namespace, name)."""
     return str(item["metadata"]["namespace"]), str(item["metadata"]["name"])
 
 
-def _label(item: Object, label: str) -> str:
-    return str((item["metadata"].get("labels") or {}).get(label, ""))
+def label(item: Object, name: str) -> str:
+    """A label's value, empty if the object has none such."""
+    return str((item["metadata"].get("labels") or {}).get(name, ""))

@@ -1,7 +1,7 @@
 """`edgewright doctor`: looks an installation over and says what to mend."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Report = list[tuple[str, "Finding"]]
 """(check, what it found)."""
+UNAUTHORISED = 401
 MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red"), "unknown": ("?", "blue")}
 
 
@@ -80,17 +81,20 @@ async def _examine(kubeconfig: str | None, context: str | None, namespace: str) 
 
 
 async def examine(cluster: "Cluster") -> Report:
-    """Run every check; without an API server the first finding is the only one."""
-    from edgewright.cli.checks.finding import Finding, Level
+    """Run every check; an API server that answers nobody, or not this user, is the only finding."""
+    from edgewright.cli.checks.finding import problem
+    from edgewright.kube.errors import ApiError
 
     every = checks()
-    first, check = next(iter(every.items()))
-    found = await _ask(cluster, check)
-    if found[0].level is Level.UNKNOWN or "no answer" in found[0].mend:
-        return [(first, each) for each in found]
-    rest = await asyncio.gather(*(_ask(cluster, every[name]) for name in every if name != first))
-    named: dict[str, Sequence[Finding]] = dict(zip(every, [found, *rest], strict=True))
-    return [(name, each) for name, findings in named.items() for each in findings]
+    try:
+        await cluster.api.get("/version")
+    except ApiError as error:
+        if error.unanswered:
+            return [(next(iter(every)), problem(str(error), "is the cluster up, and the kubeconfig right?"))]
+        if error.status == UNAUTHORISED:
+            return [(next(iter(every)), problem(str(error), "renew the credentials in the kubeconfig"))]
+    found = await asyncio.gather(*(_ask(cluster, check) for check in every.values()))
+    return [(name, each) for name, findings in zip(every, found, strict=True) for each in findings]
 
 
 async def _ask(cluster: "Cluster", check: "Check") -> "list[Finding]":
@@ -106,7 +110,7 @@ async def _ask(cluster: "Cluster", check: "Check") -> "list[Finding]":
             return [Finding(Level.UNKNOWN, f"not allowed to look: {error.message}")]
         if error.status == MISSING:
             return [Finding(Level.UNKNOWN, "cannot be looked at: the kind is not installed (see CRDs)")]
-        return [problem(str(error), "no answer: is the cluster up, and the kubeconfig right?")]
+        return [problem(str(error), "ask again; if it stays, see the API server's log")]
 
 
 def _show(report: Report) -> None:

@@ -23,7 +23,8 @@ from edgewright.cli.target import (
 )
 
 if TYPE_CHECKING:
-    from edgewright.cli.causes import Cause, Entry, Facts
+    from edgewright.cli.causes import Cause, Facts
+    from edgewright.cli.pending import Entry
     from edgewright.kube.api import Api
 
 SHOWN = 4
@@ -85,19 +86,19 @@ async def _why(
 
 async def explained(api: "Api", namespace: str | None, what: str | None) -> "tuple[list[Entry], list[str]]":
     """The pods (or one pod, or one DAG) with their causes, and the kinds that could not be read."""
-    from edgewright.cli import causes
+    from edgewright.cli import pending
     from edgewright.kube import names, paths
 
     facts, unknown = await facts_of(api, namespace)
-    waiting = [pod for pod in facts.pods if causes.pending(pod)]
+    waiting = [pod for pod in facts.pods if pending.waits(pod)]
     if what is None:
-        return causes.entries(facts, waiting, facts.dags), unknown
+        return pending.entries(facts, waiting, facts.dags), unknown
     assert namespace is not None
     if "/" not in what or what.startswith(("pod/", "pods/")):
         name = what.rpartition("/")[2]
         pods = [pod for pod in facts.pods if pod["metadata"]["name"] == name]
         if pods:
-            return causes.entries(facts, pods, []), unknown
+            return pending.entries(facts, pods, []), unknown
         if not any(dag["metadata"]["name"] == name for dag in facts.dags):
             raise typer.BadParameter(
                 f"namespace {namespace!r} has neither a pod nor a ServiceDAG {name!r}; "
@@ -106,7 +107,7 @@ async def explained(api: "Api", namespace: str | None, what: str | None) -> "tup
     dag = await api.get(paths.service_dags(namespace, dag_name(what)))
     name = dag["metadata"]["name"]
     mine = [p for p in waiting if (p["metadata"].get("labels") or {}).get(names.LABEL_DAG) == name]
-    return causes.entries(facts, mine, [dag]), unknown
+    return pending.entries(facts, mine, [dag]), unknown
 
 
 async def facts_of(api: "Api", namespace: str | None) -> "tuple[Facts, list[str]]":

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import yaml
 from aiohttp import web
 from tests.cluster.builders import edge_controller, service_dag, until
 from tests.cluster.cli_.conftest import REGION, Command
@@ -298,6 +299,18 @@ async def test_no_api_server_is_one_line(edgewright: Command, tmp_path: Any) -> 
     done = await Command(nowhere)("doctor", "-o", "json")
     assert done.status == 1
     assert [(line["check"], line["level"]) for line in done.json] == [("API server", "problem")]
+
+
+async def test_credentials_that_are_refused_are_one_line(bed: testbed.Testbed, tmp_path: Any) -> None:
+    config = yaml.safe_load(bed.kubeconfig.read_text())
+    config["users"] = [{"name": user["name"], "user": {"token": "old"}} for user in config["users"]]
+    refused = tmp_path / "config"
+    refused.write_text(yaml.safe_dump(config))
+    done = await Command(refused)("doctor", "-o", "json")
+    assert done.status == 1
+    assert [(line["check"], line["mend"]) for line in done.json] == [
+        ("API server", "renew the credentials in the kubeconfig")
+    ]
 
 
 class OtherTimes(Trouble):

@@ -6,7 +6,8 @@ from typing import Any
 from tests.cluster.builders import edge_controller, service_dag, until
 from tests.cluster.cli_.conftest import REGION, Command
 
-from edgewright.cli.causes import Cause, Entry
+from edgewright.cli.causes import Cause
+from edgewright.cli.pending import Entry
 from edgewright.cli.reading import Reader
 from edgewright.cli.why_pending import explained
 from edgewright.kube import names, paths

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from edgewright.cli.causes import Entry, Facts, entries
+from edgewright.cli.causes import Facts
 from edgewright.cli.holders import Holder
+from edgewright.cli.pending import Entry, entries
 from edgewright.cli.remedies import CONSTRAINTS
 from edgewright.core.problem import Constraint
 from edgewright.kube import names
