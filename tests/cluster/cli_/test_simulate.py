@@ -45,8 +45,11 @@ async def where(api: Api, name: str) -> dict[str, str]:
 
 
 async def versions(api: Api) -> dict[str, str]:
-    """Resource version of everything in the region that a placement could change."""
-    kinds = (paths.pods, paths.deployments, paths.replicasets, paths.service_dags, paths.edge_controllers)
+    """Resource version of everything in the region that a placement could change.
+
+    Not of EdgeControllers, nodes and Leases, in which agents and kubelets tell their pulse all the time.
+    """
+    kinds = (paths.pods, paths.deployments, paths.replicasets, paths.service_dags)
     rest = (paths.services, paths.pdbs, paths.events, paths.configmaps, paths.roles, paths.rolebindings)
     collections = [*(kind(REGION) for kind in (*kinds, *rest)), paths.edge_topologies()]
     return {
