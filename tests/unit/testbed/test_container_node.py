@@ -132,6 +132,17 @@ def test_a_route_that_is_there_already_is_found(routes: list[str], taken: str | 
     assert requirements.overlap(routes, [IPv4Network("10.208.0.0/24")]) == taken
 
 
+@pytest.mark.parametrize("folder", ["/run/user/0", "/var/lib/ci", "/var/log"])
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "XDG_CACHE_HOME"])
+def test_folders_that_the_node_would_not_see_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, folder: str
+) -> None:
+    requirements.check_homes()
+    monkeypatch.setenv(variable, folder)
+    with pytest.raises(TestbedError, match=f"{folder}.*set {variable} to a folder elsewhere"):
+        requirements.check_homes()
+
+
 def test_it_is_refused_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(TestbedError, match=r"needs root.*sudo -E.*manifests/kind"):

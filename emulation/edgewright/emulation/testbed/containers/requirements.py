@@ -23,6 +23,8 @@ PROGRAMS = {
     "openssl": "openssl",
 }
 """Program to the Debian package that has it."""
+HIDDEN = ("/run", "/var/lib", "/var/log")
+"""Folders that the node has for itself."""
 NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private")
 
 
@@ -45,11 +47,7 @@ def check() -> None:
         )
     if "\toverlay\n" not in Path("/proc/filesystems").read_text():
         raise TestbedError("--containers needs the overlay filesystem: try `modprobe overlay`")
-    for home in (state_home(), cache_home()):
-        if home.is_relative_to("/run"):
-            raise TestbedError(
-                f"--containers hides /run from the node, and {home} is in it: move it elsewhere"
-            )
+    check_homes()
     tried = subprocess.run(
         ["unshare", *NAMESPACES, "sh", "-c", "mount -t tmpfs none /run && ip link add probe type bridge"],
         capture_output=True,
@@ -61,6 +59,17 @@ def check() -> None:
             "--containers makes namespaces, mounts and a bridge, and this machine forbids it (a container "
             f"without privileges, perhaps): {tried.stderr.strip()}"
         )
+
+
+def check_homes() -> None:
+    """Raise TestbedError if the testbed's folders are where the node has files of its own."""
+    for variable, home in (("XDG_STATE_HOME", state_home()), ("XDG_CACHE_HOME", cache_home())):
+        for own in HIDDEN:
+            if home.resolve().is_relative_to(own):
+                raise TestbedError(
+                    f"--containers gives the node a {own} of its own, but {home} is below it: "
+                    f"set {variable} to a folder elsewhere"
+                )
 
 
 def check_addresses(plan: Plan) -> None:

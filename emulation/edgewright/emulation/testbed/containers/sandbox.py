@@ -16,8 +16,6 @@ from edgewright.emulation.testbed.layout import Layout
 
 INIT = "node"
 """Process that holds the namespaces; all others in them end with it."""
-PRIVATE = ("kubelet", "containerd")
-"""Folders of /var/lib that are the node's own."""
 CGROUPS = Path("/sys/fs/cgroup")
 SECONDS = 20.0
 POLL = 0.02
