@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from edgewright.emulation.testbed import processes
-from edgewright.emulation.testbed.containers.plan import Files, Plan
+from edgewright.emulation.testbed.containers.plan import SERVICES, Files, Plan
 from edgewright.emulation.testbed.containers.requirements import NAMESPACES
 from edgewright.emulation.testbed.errors import TestbedError
 from edgewright.emulation.testbed.layout import Layout
@@ -81,7 +81,8 @@ def _wire(plan: Plan, init: int) -> None:
         ["ip", "link", "set", outside, "up"],
         [*inner, "address", "add", f"{plan.node}/{prefix}", "dev", inside],
         [*inner, "link", "set", inside, "up"],
-        [*inner, "route", "add", "default", "via", str(plan.host)],
+        # No way further, so that what is not there fails at once: a registry, a name of the internet.
+        [*inner, "route", "add", str(SERVICES), "via", str(plan.host)],
         ["ip", "route", "add", str(plan.pods), "via", str(plan.node)],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
