@@ -74,7 +74,8 @@ class Region:
         self.terrain.set_topologies(topologies)
         if self.terrain.origin != origin:
             for record in self.dags.values():
-                self._convert(record)
+                if record.manifest is not None:  # or pods are left of a ServiceDAG that is gone
+                    self._convert(record)
         if self.terrain.version != before:
             self._everything_changed()
 

@@ -69,6 +69,22 @@ def test_another_name_of_a_resource_counts_for_pods_that_are_there(region: Regio
     assert [replica.request[GPU] for replica in region.replicas(record(region), 0.0)] == [2.0]
 
 
+def test_pods_of_a_deleted_dag_are_no_obstacle_to_reading_the_map() -> None:
+    """As an agent finds them that takes over while a ServiceDAG goes."""
+    region = Region((NAMESPACE, "ec"), 0.0)
+    region.grant_changed(controller("n1"))
+    region.pod_changed(None, pod("a-0", on="n1"), 0.0)
+    region.topologies_changed(
+        [
+            {
+                "metadata": {"name": "t"},
+                "spec": {"origin": {"latitude": -37.8, "longitude": 144.9}, "links": []},
+            }
+        ]
+    )
+    assert region.dags[DAG].dag is None
+
+
 def test_a_shared_node_counts_by_its_fraction(region: Region) -> None:
     region.node_changed("n2", node("n2", tier="core"))
     shared = [{"nodeSelector": {"tier": "core"}, "fraction": 0.25}]
