@@ -62,6 +62,7 @@ class Churn:
     def __init__(self, api: Api, regions: Sequence[str]) -> None:
         self._api, self._regions = api, regions
         self._alive: dict[str, list[str]] = {region: [] for region in regions}
+        self._kept: set[Key] = set()
         self._numbers = itertools.count()
         self._going = asyncio.Event()
         self._still = asyncio.Lock()
@@ -90,13 +91,21 @@ class Churn:
         for region in itertools.cycle(self._regions):
             await self._going.wait()
             async with self._still:
-                if len(self._alive[region]) >= MOST:
-                    name = self._alive[region].pop(0)
+                old = [name for name in self._alive[region] if (region, name) not in self._kept]
+                if len(old) >= MOST:
+                    name = old[0]
+                    self._alive[region].remove(name)
                     path = paths.service_dags(region, name)
                     await patient(partial(self._api.delete, path, missing_ok=True))
                 else:
                     await self.add(region)
             await asyncio.sleep(PAUSE)
+
+    async def probe(self, region: str) -> Key:
+        """Apply a ServiceDAG that stays at least until all have settled."""
+        key = await self.add(region)
+        self._kept.add(key)
+        return key
 
     async def add(self, region: str) -> Key:
         """Apply one more ServiceDAG."""
@@ -136,6 +145,7 @@ class Churn:
         for _ in range(int(SETTLE_SECONDS / 0.2)):
             wrong = await patient(self._wrong)
             if not wrong:
+                self._kept.clear()
                 return
             await asyncio.sleep(0.2)
         raise TimeoutError(f"not as it should be after {SETTLE_SECONDS:.0f} s: {wrong}")

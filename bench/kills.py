@@ -129,7 +129,7 @@ class Bout:
         else:
             await asyncio.to_thread(self._stand.bed.stop_component, "kube-apiserver")
             await asyncio.to_thread(self._stand.bed.start_component, "kube-apiserver")
-        probe = await self.churn.add(region)
+        probe = await self.churn.probe(region)
         try:
             await until("decisions resume", lambda: self.churn.bound(probe), RESUME_SECONDS)
         except TimeoutError as error:

@@ -31,6 +31,8 @@ COMPLETE_DELAY, PROGRESS_DELAY = 0.2, 1.0
 """Seconds by which changes of Deployments' statuses are gathered."""
 CLAIMS_DELAY = 0.2
 """Seconds by which changes of nodes are gathered."""
+HANDOVER_DELAY = 1.0
+"""Seconds for which a standby may take a released Lease before its region counts as without an agent."""
 AGENTS_DELAY = 0.5
 """Seconds by which changes of agents' Deployments and pods are gathered."""
 COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -301,7 +303,8 @@ class World:
     def _on_lease(self, _: Kind, __: ObjectName, old: Lease | None, new: Lease | None) -> None:
         self.agents.see(old, new, self._clock())
         if old is None or new is None or old.spec.holder_identity != new.spec.holder_identity:
-            self._queue.add(work.AGENTS)
+            released = new is not None and not new.spec.holder_identity
+            self._queue.add_after(work.AGENTS, HANDOVER_DELAY if released else 0.0)
 
     def _on_agent(self, _: Kind, __: ObjectName, ___: Resource | None, ____: Resource | None) -> None:
         self._queue.add_after(work.REGIONS, AGENTS_DELAY)
