@@ -1,6 +1,6 @@
 """Kills agents, operators and the API server while DAGs come and go; counts what was lost or doubled.
 
-python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver] [--lease-seconds 4]
+python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver] [--lease-seconds 3]
 """
 
 import asyncio
@@ -158,8 +158,11 @@ async def bout(
                 times: list[float] = []
                 try:
                     for number in range(repetitions):
-                        report(f"killing the {victim}: {number + 1} of {repetitions}")
                         times.append(await ring.once(victim, chance))
+                        report(
+                            f"{victim} killed {number + 1} of {repetitions} times: decisions after "
+                            f"{times[-1]:.1f} s, {len(seen.lost)} lost, {len(seen.doubled)} doubled"
+                        )
                         found.sample("kills", victim=victim, repetition=number, resumed_s=f"{times[-1]:.2f}")
                 except TimeoutError as error:
                     case = f"{victim} killed {len(times) + 1} times"
