@@ -30,7 +30,7 @@ from edgewright.kube.api import Api
 SCENARIO, REPETITIONS, SEED = "melbourne-small", 50, 11
 QUIET, IDLE = 15.0, 30.0
 """Seconds of rest before, and of measuring, what leaders and standbys cost while nothing changes."""
-START_SECONDS, RESUME_SECONDS = 180.0, 90.0
+START_SECONDS, RESUME_SECONDS = local.START_SECONDS, 90.0
 POLL = 0.02
 
 
