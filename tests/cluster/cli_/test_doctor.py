@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -286,6 +288,25 @@ async def test_who_may_read_nothing_is_told_so(person: Any, edgewright: Command)
     blind = {name for name, line in found.items() if line["level"] == "unknown"}
     assert blind >= set(checks()) - {"API server", "clocks"}
     assert all("not allowed to look" in found[name]["message"] for name in blind)
+
+
+async def test_the_viewer_of_the_how_to_sees_all_but_rights(
+    bed: testbed.Testbed, admin: Api, person: Any
+) -> None:
+    page = (manifests.folder().parent / "docs/how-to/find-out-what-is-wrong.md").read_text()
+    [command] = re.findall(r"^kubectl (create clusterrole .*?)\n[^ ]", page, re.MULTILINE | re.DOTALL)
+    words = [*shlex.split(command.replace("\\\n", " ")), "--dry-run=client", "-o", "json"]
+    kubectl = [str(binaries.resolve()["kubectl"]), "--kubeconfig", str(bed.kubeconfig)]
+    made = await asyncio.to_thread(
+        subprocess.run, [*kubectl, *words], capture_output=True, text=True, check=True
+    )
+    viewer = Command(await person(*json.loads(made.stdout)["rules"]))
+    for arguments in (["top", "-A"], ["top", "nodes", "-A"], ["tree", "-n", REGION], ["why-pending", "-A"]):
+        done = await viewer(*arguments)
+        assert (done.status, done.err) == (0, ""), arguments
+    report = (await viewer("doctor", "-o", "json")).json
+    blind = {line["check"] for line in report if line["level"] == "unknown"}
+    assert blind == {"CRDs", "admission", "RBAC", "operator's rights", "agents' rights"}
 
 
 async def test_no_api_server_is_one_line(edgewright: Command, tmp_path: Any) -> None:
