@@ -198,6 +198,36 @@ async def test_an_operator_that_is_a_pod_is_killed_as_a_pod(bed: Testbed, admin:
     assert "operator" in {process.name for process in bed.processes if process.alive}
 
 
+def test_a_cluster_that_is_no_testbed_is_broken_only_with_the_word_and_where_that_makes_sense(
+    bed: Testbed, tmp_path: Path
+) -> None:
+    """The same cluster, but for a user who has no testbed."""
+    stranger = os.environ | {"XDG_STATE_HOME": str(tmp_path / "state")}
+    word = "--yes-this-is-production"
+
+    def run_there(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [
+            *CHAOS,
+            "run",
+            *arguments,
+            "--kubeconfig",
+            str(bed.kubeconfig),
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=SECONDS, env=stranger
+        )
+
+    assert word in run_there("slow-node").stderr
+    for scenario in ("node-loss", "agent-partitioned", "etcd-restarted"):
+        refused = run_there(scenario, word)
+        assert refused.returncode == 1
+        assert "works on a testbed of this machine only" in refused.stderr, refused.stderr
+    passed = run_there("slow-node", word, "--set", "hold_seconds=1")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+
+
 async def slowed(admin: Api) -> str:
     """The declared latencies of every node."""
     nodes = await admin.items(paths.nodes())

@@ -13,7 +13,6 @@ from edgewright.cli.target import Context
 
 if TYPE_CHECKING:
     from edgewright.emulation.chaos.findings import Report
-    from edgewright.emulation.chaos.recorder import Recorder
     from edgewright.emulation.chaos.target import Target
 
 app = typer.Typer(
@@ -127,26 +126,9 @@ def run(
         with reporter(console) as step:
             if with_samples:
                 samples.apply(target, step)
-            seen: list[Recorder] = []
-
-            def say(text: str) -> None:
-                at = f"{seen[0].now:6.1f} s  " if seen else ""
-                step(at + text, _counts(seen[0]) if seen else "")
-
-            outcome = runs.run(experiment, target, folder, say=say, watch=seen.append)
+            outcome = runs.run(experiment, target, folder, report=step)
         _tell(outcome.report, outcome.folder)
     raise typer.Exit({"passed": 0, "failed": 1, "interrupted": 130}[outcome.report.verdict])
-
-
-def _counts(recorder: "Recorder") -> str:
-    """Where things stand, for the line of progress."""
-    sample = recorder.latest
-    if sample is None:
-        return ""
-    ready, desired = (
-        sum(getattr(dag, field) for dag in sample.dags.values()) for field in ("ready", "desired")
-    )
-    return f"{ready} of {desired} replicas Ready, {sample.nodes_ready} of {sample.nodes} nodes"
 
 
 def _tell(report: "Report", folder: Path) -> None:

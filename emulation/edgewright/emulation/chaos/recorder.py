@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
@@ -20,16 +21,22 @@ from edgewright.kube.reflector import Key, Kind, Reflector
 
 TICK = 0.1
 """Seconds between two looks at whether anything changed."""
+SILENT = 3.0
+"""Seconds without a renewal, or a third of the Lease if that is more, after which a leader counts as silent."""
 PING, PATIENCE = 0.5, 2.0
 """How often the API server is asked whether it is there, and how long the answer may take."""
 START_SECONDS = 30.0
 
 
 class Recorder:
-    """Records from `with` to its end; all times are of this process' monotonic clock."""
+    """Records from `with` to its end; all times are of this process' monotonic clock.
 
-    def __init__(self, target: Target) -> None:
+    `on_sample` is called in the recorder's own thread.
+    """
+
+    def __init__(self, target: Target, on_sample: Callable[[Sample], None]) -> None:
         self._target = target
+        self._on_sample = on_sample
         self._began = time.monotonic()
         self._recording = Recording(datetime.now(UTC).isoformat(timespec="seconds"), [], {}, [])
         self._down: Counter[str] = Counter()
@@ -64,11 +71,6 @@ class Recorder:
     def recording(self) -> Recording:
         """What was recorded; to be read when the recorder has ended."""
         return self._recording
-
-    @property
-    def latest(self) -> Sample | None:
-        """The last sample."""
-        return self._recording.samples[-1] if self._recording.samples else None
 
     def injected(self, output: dict[str, Any], began: float) -> None:
         """An action has injected what its output says; its nodes count as down until it is healed."""
@@ -160,6 +162,7 @@ class Recorder:
         last = samples[-1] if samples else None
         if last is None or _without_time(sample) != _without_time(last):
             samples.append(sample)
+            self._on_sample(sample)
 
     def _node_counts(self) -> tuple[int, int]:
         nodes = self._nodes.store
@@ -167,8 +170,10 @@ class Recorder:
         return len(nodes), len(ready)
 
     def _silent(self, now: float) -> list[str]:
-        """A leader renews its Lease every 2 of 15 s; one silent for a third of them is stuck or gone."""
-        return sorted("/".join(k) for k, (at, duration) in self._renewed.items() if now - at > duration / 3)
+        """A leader renews its Lease several times within its duration; one silent for long is stuck or gone."""
+        return sorted(
+            "/".join(k) for k, (at, duration) in self._renewed.items() if now - at > max(SILENT, duration / 3)
+        )
 
     def _dag_samples(self) -> dict[str, DagSample]:
         bound: Counter[str] = Counter()

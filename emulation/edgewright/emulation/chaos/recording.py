@@ -36,7 +36,7 @@ class Sample(msgspec.Struct, frozen=True):
     nodes: int
     nodes_ready: int
     silent: list[str]
-    """Leases of the operator and the agents that were not renewed for a third of their duration."""
+    """Leases of the operator and the agents that were not renewed for long."""
     answers: bool = True
     """Whether the API server answers."""
 

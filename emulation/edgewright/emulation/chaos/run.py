@@ -21,9 +21,11 @@ from chaoslib.run import RunEventHandler
 from edgewright.emulation.chaos import actions, findings, page, probes, scenario, state
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.findings import Report
+from edgewright.emulation.chaos.progress import Progress
 from edgewright.emulation.chaos.recorder import Recorder
 from edgewright.emulation.chaos.recording import Recording
 from edgewright.emulation.chaos.target import Target
+from edgewright.emulation.testbed.report import Report as Progressing
 
 SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """Chaos Toolkit's own default is to leave an interrupted or failed experiment's damage in place."""
@@ -43,13 +45,11 @@ class Outcome:
     folder: Path
 
 
-def run(
-    experiment: scenario.Experiment, target: Target, out: Path, *, say: Say, watch: Callable[[Recorder], None]
-) -> Outcome:
-    """Run the experiment, heal, judge, and write journal and report below `out`.
+def run(experiment: scenario.Experiment, target: Target, out: Path, *, report: Progressing) -> Outcome:
+    """Run the experiment, heal, judge, and write journal and report below `out`; `report` gets each step.
 
-    `say` gets a line for each step, `watch` the recorder for whoever shows progress. Raises ChaosError before
-    anything is injected if a target does not exist, another run is at work, or an earlier one is not healed.
+    Raises ChaosError before anything is injected if a target does not exist, another run is at work, or an
+    earlier one is not healed.
     """
     experiment = {
         **experiment,
@@ -63,11 +63,11 @@ def run(
             )
         asyncio.run(_check(experiment, target))
         out.mkdir(parents=True, exist_ok=True)
-        with _logging_to(out / LOG), Recorder(target) as recorder:
-            watch(recorder)
+        progress = Progress(report)
+        with _logging_to(out / LOG), Recorder(target, progress.show) as recorder:
             environment = asyncio.run(_environment(experiment, target))
-            journal = run_experiment(experiment, SETTINGS, event_handlers=[_Steps(recorder, say)])
-            say("waiting until everything is whole")
+            journal = run_experiment(experiment, SETTINGS, event_handlers=[_Steps(recorder, progress.say)])
+            progress.say("waiting until everything is whole")
             wrong, limits = _settle(target)
     journal[_EXTENSION] = {
         "recording": msgspec.to_builtins(recorder.recording),
