@@ -22,7 +22,7 @@ from edgewright.kube.reflector import Key, Kind, Reflector
 TICK = 0.1
 """Seconds between two looks at whether anything changed."""
 SILENT = 3.0
-"""Seconds without a renewal, or a third of the Lease if that is more, after which a leader counts as silent."""
+"""Seconds without a renewal, or a third of the Lease if that is more: then a leader counts as silent."""
 PING, PATIENCE = 0.5, 2.0
 """How often the API server is asked whether it is there, and how long the answer may take."""
 START_SECONDS = 30.0
@@ -170,7 +170,7 @@ class Recorder:
         return len(nodes), len(ready)
 
     def _silent(self, now: float) -> list[str]:
-        """A leader renews its Lease several times within its duration; one silent for long is stuck or gone."""
+        """A leader renews its Lease several times in its duration; one silent for long is stuck or gone."""
         return sorted(
             "/".join(k) for k, (at, duration) in self._renewed.items() if now - at > max(SILENT, duration / 3)
         )
