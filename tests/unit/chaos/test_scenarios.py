@@ -161,6 +161,8 @@ def test_a_journal_that_is_none_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "journal.json"
     file.write_text("{}")
     assert "no recording" in refused("report", str(file))
+    file.write_text('{"edgewright": {"recording": {"samples": 1}}}')
+    assert "cannot be read" in refused("report", str(file))
     assert "cannot be read" in refused("report", str(tmp_path / "missing.json"))
 
 

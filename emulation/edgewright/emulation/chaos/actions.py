@@ -6,12 +6,11 @@ An experiment names them as `module: edgewright.emulation.chaos.actions` and `fu
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from edgewright.emulation.chaos import connection, killed, links, load, nodes, target
 from edgewright.emulation.chaos.errors import ChaosError
-from edgewright.emulation.chaos.fault import Fault
+from edgewright.emulation.chaos.fault import Fault, World
 from edgewright.emulation.chaos.ledger import Entry, Ledger
 from edgewright.emulation.chaos.target import Target
 
@@ -81,20 +80,16 @@ async def _heal(fault: str, where: Target) -> dict[str, Any]:
     async with where.world() as world:
         for entry in reversed(ledger.entries()):
             if not fault or entry.fault == fault:
-                await _heal_one(
-                    partial(FAULTS[entry.fault].heal, world, entry.plan), ledger, entry, healed, failed
-                )
+                await _heal_one(world, ledger, entry, healed, failed)
     if failed:
         raise ChaosError(f"not healed, `edgewright chaos heal` tries again: {'; '.join(failed)}")
     return {"healed": healed}
 
 
-async def _heal_one(
-    undo: Callable[[], Any], ledger: Ledger, entry: Entry, healed: list[str], failed: list[str]
-) -> None:
+async def _heal_one(world: World, ledger: Ledger, entry: Entry, healed: list[str], failed: list[str]) -> None:
     """One injection; that it cannot be healed keeps no other one from it."""
     try:
-        await undo()
+        await FAULTS[entry.fault].heal(world, entry.plan)
     except Exception as error:
         failed.append(f"{entry.plan['what']}: {error}")
     else:

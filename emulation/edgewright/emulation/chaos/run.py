@@ -26,6 +26,7 @@ from edgewright.emulation.chaos.recorder import Recorder
 from edgewright.emulation.chaos.recording import Recording
 from edgewright.emulation.chaos.target import Target
 from edgewright.emulation.testbed.report import Report as Progressing
+from edgewright.kube.errors import ApiError
 
 SETTINGS = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """Chaos Toolkit's own default is to leave an interrupted or failed experiment's damage in place."""
@@ -90,7 +91,7 @@ def _settle(target: Target) -> tuple[list[str], list[str]]:
         # A limit that a node's return breaks stays broken: nothing moves Ready replicas in this version.
         wrong = asyncio.run(probes.wait(target, SETTLE_SECONDS, limits=False))
         return wrong, asyncio.run(_limits(target))
-    except ChaosError as error:
+    except (ChaosError, ApiError) as error:
         return [str(error)], []
     except KeyboardInterrupt:
         return ["interrupted; `edgewright chaos heal` mends what is left"], []
@@ -106,8 +107,11 @@ def write(journal: dict[str, Any], out: Path) -> Outcome:
     if _EXTENSION not in journal:
         raise ChaosError("this journal was not written by `edgewright chaos run`: it has no recording")
     own = journal[_EXTENSION]
-    recording = msgspec.convert(own["recording"], Recording)
-    report = findings.report(journal, recording, own["healed"], own["limits"], own["environment"])
+    try:
+        recording = msgspec.convert(own["recording"], Recording)
+        report = findings.report(journal, recording, own["healed"], own["limits"], own["environment"])
+    except (msgspec.ValidationError, KeyError, TypeError) as error:
+        raise ChaosError(f"this journal cannot be read: {type(error).__name__}: {error}") from None
     out.mkdir(parents=True, exist_ok=True)
     (out / JOURNAL).write_text(json.dumps(journal, indent=1, default=str))
     (out / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
