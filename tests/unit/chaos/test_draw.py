@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.emulation.chaos import draw
+from edgewright.emulation.chaos import draw, links
 from edgewright.emulation.chaos.draw import Fleet
 from edgewright.emulation.chaos.errors import ChaosError
 
@@ -61,3 +61,29 @@ def test_a_drawn_zone_is_one_that_carries_replicas() -> None:
 def test_what_cannot_be_struck_is_named(arguments: dict[str, object], named: str) -> None:
     with pytest.raises(ChaosError, match=named):
         draw.choose(FLEET, **arguments)  # type: ignore[arg-type]
+
+
+LINKS = {
+    "a--b": {"source": "a", "target": "b"},
+    "b--c": {"source": "b", "target": "c"},
+    "a--core": {"source": "a", "target": "core"},
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "struck"),
+    [
+        ("a--b", ["a--b"]),
+        ("b--a", ["a--b"]),
+        ("b", ["a--b", "b--c"]),
+        ("b--c, core", ["a--core", "b--c"]),
+    ],
+)
+def test_links_are_named_by_their_ends_or_by_a_node(given: str, struck: list[str]) -> None:
+    assert links.named(LINKS, given) == struck
+
+
+@pytest.mark.parametrize("given", ["a--c", "d", "a--b,x"])
+def test_links_that_do_not_exist_are_named(given: str) -> None:
+    with pytest.raises(ChaosError, match="no link"):
+        links.named(LINKS, given)

@@ -24,18 +24,18 @@ async def plan_degraded(
 ) -> Plan:
     """Degrade links: their bandwidth in the EdgeTopology is multiplied and their delay grows.
 
-    `links` are named A--B by their ends, separated by commas; else `count` links are drawn, those between
-    nodes that carry replicas first.
+    `links` are named A--B by their ends, or by a node: all its links; separated by commas. Else the links of
+    `count` nodes are drawn, of those first whose replicas talk to other nodes.
     """
     if not 0 < bandwidth_factor <= 1 or extra_delay_ms < 0:
         raise ChaosError("a degraded link needs bandwidth_factor in (0, 1] and extra_delay_ms of at least 0")
     topologies = await world.api.items(paths.edge_topologies())
     known = {_name(link): link for each in topologies for link in each["spec"].get("links") or []}
-    struck = _named(known, links) if links else await _drawn(world.api, known, count, seed)
+    struck = named(known, links) if links else await _drawn(world.api, known, count, seed)
     before = [{key: known[name].get(key) for key in ("bandwidthMbps", "delayMs")} for name in struck]
     return {
-        "what": f"degrade {', '.join(struck[:3])}{', ...' if len(struck) > 3 else ''}: bandwidth x "
-        f"{bandwidth_factor:g}, {extra_delay_ms:+g} ms",
+        "what": f"degrade {len(struck)} links ({', '.join(struck[:2])}{', ...' if len(struck) > 2 else ''}): "
+        f"bandwidth x {bandwidth_factor:g}, {extra_delay_ms:+g} ms",
         "before": dict(zip(struck, before, strict=True)),
         "bandwidth_factor": bandwidth_factor,
         "extra_delay_ms": extra_delay_ms,
@@ -46,27 +46,39 @@ def _name(link: Link) -> str:
     return f"{link['source']}--{link['target']}"
 
 
-def _named(known: dict[str, Link], links: str) -> list[str]:
-    wanted = [each.strip() for each in links.split(",") if each.strip()]
-    # A link has no direction.
-    turned = {"--".join(reversed(name.split("--"))): name for name in known}
-    unknown = [name for name in wanted if name not in known and name not in turned]
-    if unknown:
-        some = ", ".join(sorted(known)[:3]) or "none"
-        raise ChaosError(
-            f"no link {', '.join(map(repr, unknown))} in any EdgeTopology; there are {some}, ..."
-        )
-    return sorted({turned.get(name, name) if name not in known else name for name in wanted})
+def named(known: dict[str, Link], links: str) -> list[str]:
+    """The links that the text names, sorted; ChaosError for one that does not exist."""
+    struck: set[str] = set()
+    for wanted in (each.strip() for each in links.split(",") if each.strip()):
+        # A link has no direction.
+        ends = set(wanted.split("--"))
+        found = {name for name, link in known.items() if ends <= {link["source"], link["target"]}}
+        if not found:
+            some = ", ".join(sorted(known)[:3]) or "none"
+            raise ChaosError(f"no link {wanted!r} in any EdgeTopology; there are {some}, ...")
+        struck |= found
+    return sorted(struck)
 
 
 async def _drawn(api: Api, known: dict[str, Link], count: int, seed: int) -> list[str]:
-    if not 0 < count <= len(known):
-        raise ChaosError(f"count is {count}: the EdgeTopologies have {len(known)} links")
-    carriers = set((await draw.fleet(api)).carriers)
-    ends = {name: len({link["source"], link["target"]} & carriers) for name, link in known.items()}
-    # Between two carriers there is likely to be traffic.
-    between = [name for name, carrying in ends.items() if carrying == 2] or [n for n in ends if ends[n]]
-    return draw.draw(known, between, count, seed)
+    ends = {end for link in known.values() for end in (link["source"], link["target"])}
+    pool = sorted(ends & set((await draw.fleet(api)).carriers)) or sorted(ends)
+    if not 0 < count <= len(pool):
+        raise ChaosError(f"count is {count}: {len(pool)} nodes with links may be drawn")
+    struck = set(draw.draw(pool, await _talking(api), count, seed))
+    return sorted(name for name, link in known.items() if {link["source"], link["target"]} & struck)
+
+
+async def _talking(api: Api) -> set[str]:
+    """Nodes with replicas that call replicas on other nodes."""
+    return {
+        node
+        for dag in await api.items(paths.service_dags())
+        for route in dag.get("status", {}).get("routes") or []
+        for pair in route.get("pairs") or []
+        if pair["source"] and pair["target"] and pair["source"] != pair["target"]
+        for node in (pair["source"], pair["target"])
+    }
 
 
 async def _degrade(world: World, plan: Plan) -> None:
