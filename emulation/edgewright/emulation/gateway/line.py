@@ -17,7 +17,7 @@ BATCH = 64
 """Requests drawn at once: a pause of some 0.1 ms, so that nobody else's answer is late."""
 RATE_SECONDS = 1.0
 """Time constant of the measured arrival rate."""
-LOAD_MOVED, RATE_MOVED = 0.01, 0.05
+LOAD_MOVED, RATE_MOVED = 0.02, 0.1
 """Change of a station's utilisation, and relative change of the rate, that makes drawn requests stale."""
 
 

@@ -11,6 +11,8 @@ from edgewright.emulation.gateway.picture import Key, Scene
 
 TICK = 0.25
 """Seconds between two measurements of the load."""
+TURNS = 4
+"""At a tick every fourth ServiceDAG's draws are judged: if all drew anew at once, answers would be late."""
 
 
 class Plane:
@@ -26,6 +28,7 @@ class Plane:
         """How many scenes were taken over."""
         self.pause = 0.0
         """Seconds that the last scene took to take over."""
+        self._ticks = 0
         self._foreign: FloatArray = np.zeros(0)
         self._random = np.random.default_rng(seed)
 
@@ -52,8 +55,10 @@ class Plane:
             line.measure(seconds)
         self._sum()
         self.backlog = queue(self.backlog, self.rho, seconds)
-        for line in self.lines.values():
-            line.refresh(self.rho, self.backlog)
+        self._ticks += 1
+        for number, line in enumerate(self.lines.values()):
+            if (number + self._ticks) % TURNS == 0:
+                line.refresh(self.rho, self.backlog)
 
     def _sum(self) -> None:
         self.rho = self._foreign.copy()
