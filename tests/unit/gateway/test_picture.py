@@ -1,10 +1,12 @@
 """What serves is what a Service would send requests to, on nodes that are really there."""
 
+import msgspec
 import numpy as np
 import pytest
 from tests.unit.gateway.builders import KEY, dag, lease, node, picture, pod, stranger
 
 from edgewright.emulation.gateway.picture import Picture, Service
+from edgewright.kube.objects import Manifest
 
 PLACED = (pod("decode", "n1"), pod("render", "n2"))
 
@@ -113,6 +115,37 @@ def test_a_changed_spec_is_taken_over_and_a_deleted_dag_is_gone() -> None:
     for each in PLACED:
         made.pod_changed(each, None)
     assert made.scene().services == {}
+
+
+def controller(*nodes: str) -> Manifest:
+    obj = {
+        "metadata": {"namespace": "region", "name": "region"},
+        "spec": {"nodeSelector": {}},
+        "status": {"nodes": list(nodes), "namespaces": [KEY[0]]},
+    }
+    return msgspec.convert(obj, Manifest)
+
+
+def test_users_all_over_a_region_are_in_its_most_central_living_cell() -> None:
+    manifest = msgspec.structs.replace(dag(), spec={**dag().spec, "ingress": None})
+    made = picture(*(f"n{i}" for i in range(9)), pods=PLACED, manifest=manifest)
+
+    def cell() -> str | None:
+        found = service(made).dag
+        assert found is not None
+        return found.ingress.node
+
+    assert cell() is None  # nobody governs the namespace: the city's
+    made.controller_changed(("region", "region"), controller("n0", "n1", "n2"))
+    assert made.changed
+    assert cell() == "n1"
+    assert service(made).users == (300.0, 0.0)
+    first = service(made)
+    assert service(made) is first
+    made.node_changed("n1", node("n1", ready=False))
+    assert cell() in ("n0", "n2")
+    made.controller_changed(("region", "region"), None)
+    assert cell() is None
 
 
 def test_a_new_node_can_be_used() -> None:

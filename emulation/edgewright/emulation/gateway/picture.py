@@ -12,8 +12,9 @@ from edgewright.agents.ledger import Ledger
 from edgewright.agents.terrain import Grant, Terrain
 from edgewright.core.load import world_load
 from edgewright.core.problem import PlacedDag, World
+from edgewright.core.radio import serving_cell
 from edgewright.core.routes import with_nodes
-from edgewright.core.service import CyclicGraphError, ServiceDag, topological_order
+from edgewright.core.service import CyclicGraphError, Ingress, ServiceDag, topological_order
 from edgewright.core.substrate import FloatArray, Substrate
 from edgewright.emulation.testbed.nodes import CUT_HOLDER
 from edgewright.kube import convert
@@ -58,7 +59,11 @@ class Scene:
 @dataclass
 class _Record:
     manifest: Manifest | None = None
+    spec: ServiceDag | None = None
+    """As written."""
     dag: ServiceDag | None = None
+    """With its users in a cell, where the spec leaves them all over the region."""
+    cell: str = ""
     error: str = ""
     pods: dict[str, Pod] = field(default_factory=dict)
     replicas: tuple[Replica, ...] = ()
@@ -81,6 +86,7 @@ class Picture:
         self._nodes: set[str] = set()
         self._cut: set[str] = set()
         self._strangers = Ledger()
+        self._grants: dict[Key, Grant] = {}
         self._records: dict[Key, _Record] = {}
         self._bare: Substrate | None = None
         self._substrate: Substrate | None = None
@@ -110,12 +116,20 @@ class Picture:
                 self._convert(record)
         self.changed = True
 
+    def controller_changed(self, key: Key, manifest: Manifest | None) -> None:
+        """An EdgeController appeared, changed or went: it says which nodes a namespace's region has."""
+        grant = None if manifest is None else Grant.of(manifest)
+        self.changed |= self._grants.get(key) != grant
+        self._grants.pop(key, None)
+        if grant is not None:
+            self._grants[key] = grant
+
     def dag_changed(self, key: Key, manifest: Manifest | None) -> None:
         """A ServiceDAG appeared, changed or went."""
         record = self._records.setdefault(key, _Record())
         before, record.manifest = record.manifest, manifest
         if manifest is None:
-            record.dag, record.service = None, None
+            record.spec, record.dag, record.service = None, None, None
             if not record.pods:
                 del self._records[key]
         elif (
@@ -171,6 +185,7 @@ class Picture:
             self._rows = rows
             for record in self._records.values():
                 record.service = None
+        self._locate_users(substrate)
         services = {
             key: self._service(key, record, substrate)
             for key, record in self._records.items()
@@ -190,7 +205,7 @@ class Picture:
         return self._substrate
 
     def _convert(self, record: _Record) -> None:
-        record.dag, record.error, record.service = None, "", None
+        record.spec, record.dag, record.cell, record.error, record.service = None, None, "", "", None
         if record.manifest is None:
             return
         try:
@@ -200,7 +215,23 @@ class Picture:
             record.error = str(error)
             _log.warning("%s; it is not served", error)
         else:
-            record.dag = dag
+            record.spec = record.dag = dag
+
+    def _locate_users(self, substrate: Substrate) -> None:
+        """Users all over a region use its most central living cell, as its agent has it, not the city's."""
+        cells = {
+            namespace: _central_cell(substrate, grant.nodes)
+            for grant in self._grants.values()
+            for namespace in grant.namespaces
+        }
+        for (namespace, _), record in self._records.items():
+            if record.spec is None or record.spec.ingress != Ingress():
+                continue
+            cell = cells.get(namespace, "")
+            if cell != record.cell:
+                ingress = Ingress(node=cell) if cell else Ingress()
+                record.dag = replace(record.spec, ingress=ingress)
+                record.cell, record.service = cell, None
 
     def _service(self, key: Key, record: _Record, substrate: Substrate) -> Service:
         if record.service is None:
@@ -211,6 +242,13 @@ class Picture:
             made = _assembled(key, record, substrate.index)
             record.service = replace(made, users=_users(made.dag, substrate))
         return record.service
+
+
+def _central_cell(substrate: Substrate, nodes: frozenset[str]) -> str:
+    """The node whose cell stands for users all over a region of these nodes; empty if it has none."""
+    region = replace(substrate, nodes=tuple(node for node in substrate.nodes if node.name in nodes))
+    found = serving_cell(region, Ingress())
+    return region.nodes[found[0]].name if found is not None else ""
 
 
 def _users(dag: ServiceDag | None, substrate: Substrate) -> tuple[float, float] | None:

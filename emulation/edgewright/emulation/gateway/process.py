@@ -105,6 +105,12 @@ class Follower:
             self._topologies,
             Reflector(
                 api,
+                paths.edge_controllers(),
+                objects.Manifest,
+                self._heard(lambda k, _, new: picture.controller_changed(k, new)),
+            ),
+            Reflector(
+                api,
                 paths.service_dags(),
                 objects.Manifest,
                 self._heard(lambda k, _, new: picture.dag_changed(k, new)),
