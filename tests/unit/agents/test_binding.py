@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from edgewright.agents.binding import Outcome, Target, bind
+import pytest
+
+from edgewright.agents.binding import Outcome, Target, bind, rehearse
+from edgewright.kube.errors import ApiError
 
 
 async def test_who_lost_the_lease_binds_nothing() -> None:
@@ -10,3 +13,23 @@ async def test_who_lost_the_lease_binds_nothing() -> None:
     [result] = await bind(nobody, [Target("ns", "pod", "uid", "node")], leading=lambda: False)
     assert result.outcome is Outcome.FAILED
     assert "lost its Lease" in result.message
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("denied request: failed to configure policy: failed to find resource", Outcome.FAILED),
+        ("denied request: node is not one of the region's", Outcome.REFUSED),
+    ],
+)
+async def test_a_server_that_does_not_know_its_policies_yet_says_nothing_of_the_node(
+    said: str, outcome: Outcome
+) -> None:
+    class Api:
+        async def raw(self, *_: Any, **__: Any) -> bytes:
+            raise ApiError(403, "Forbidden", said)
+
+    api: Any = Api()
+    target = Target("ns", "pod", "uid", "node")
+    [rehearsed], [bound] = await rehearse(api, [target]), await bind(api, [target], lambda: True)
+    assert rehearsed.outcome is bound.outcome is outcome
