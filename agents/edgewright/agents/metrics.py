@@ -101,6 +101,7 @@ def begin(region: str) -> None:
             BINDINGS.of(region, stage, outcome.value)
     EVICTIONS.of(region)
     DETECTION.of(region)
+    BINDING.of(region)
 
 
 def states(governor: "Governor", now: float) -> Iterator[Reading]:
