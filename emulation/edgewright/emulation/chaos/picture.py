@@ -44,10 +44,14 @@ def _end(recording: Recording, ended: float | None) -> float:
 
 
 def _injections(axes: "Axes", recording: Recording) -> None:
+    middle = _end(recording, None) / 2
     for row, each in enumerate(recording.injections):
-        width = max(_end(recording, each.ended) - each.began, 0.05)
-        axes.barh(row, width, left=each.began, color=ORANGE, height=0.7)
-        axes.text(each.began, row, f" {each.what}", va="center", fontsize=8, clip_on=False)
+        end = _end(recording, each.ended)
+        axes.barh(row, max(end - each.began, 0.05), left=each.began, color=ORANGE, height=0.7)
+        # Words stand beside the span, on the side where there is room for them.
+        at, side = (end, "left") if each.began < middle else (each.began, "right")
+        words = axes.text(at, row, f" {each.what} ", va="center", ha=side, fontsize=8, clip_on=False)
+        words.set_in_layout(False)
     axes.set_yticks([])
     axes.invert_yaxis()
     axes.set_title("injections", loc="left", fontsize=9)
@@ -60,7 +64,7 @@ def _replicas(axes: "Axes", samples: Sequence[Sample]) -> None:
     _steps(axes, samples, lambda s: sum(d.ready for d in s.dags.values()), "Ready", GREEN)
     axes.set_ylim(bottom=0)
     axes.set_title("replicas", loc="left", fontsize=9)
-    axes.legend(loc="lower left", fontsize=8, ncols=3)
+    _legend(axes)
 
 
 def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
@@ -79,7 +83,7 @@ def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_title("latency over its limit (1 = at the limit)", loc="left", fontsize=9)
     if axes.lines[1:]:
-        axes.legend(loc="lower left", fontsize=7)
+        _legend(axes)
 
 
 def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
@@ -89,10 +93,15 @@ def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
     _steps(axes, samples, lambda s: sum(d.violated for d in s.dags.values()), "ServiceDAGs over a limit", RED)
     _steps(axes, samples, lambda s: len(s.silent), "leaders silent", BLUE)
     _steps(axes, samples, lambda s: 0 if s.answers else 1, "API server away", GREY)
-    axes.set_ylim(bottom=-0.1, top=1.4 * max(1.0, axes.get_ylim()[1]))
+    axes.set_ylim(bottom=-0.1, top=max(1.0, axes.get_ylim()[1]))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("what is missing", loc="left", fontsize=9)
-    axes.legend(loc="upper left", fontsize=8, ncols=4)
+    _legend(axes)
+
+
+def _legend(axes: "Axes") -> None:
+    """Above the axes, where it hides no line."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncols=4, frameon=False)
 
 
 def _steps(
