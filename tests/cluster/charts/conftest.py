@@ -41,9 +41,13 @@ def namespaces(tools: Tools) -> tuple[str, ...]:
     return REGIONS
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def definitions(tools: Tools) -> Iterator[None]:
-    """The chart of the custom resource definitions is installed for the test."""
+    """The chart of the custom resource definitions is installed.
+
+    For a module, not for each test: an API server to which definitions come and go every few seconds may
+    take minutes to let one go.
+    """
     tools.helm("install", "edgewright-crds", CHARTS / "edgewright-crds", "--namespace", "default", "--wait")
     yield
     tools.helm("uninstall", "edgewright-crds", "--namespace", "default")

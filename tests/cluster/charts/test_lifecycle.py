@@ -176,7 +176,8 @@ def test_what_kubectl_installed_is_adopted(running: Running, tools: Tools) -> No
     operators = {pod["metadata"]["uid"] for pod in tools.live(*selected)}
     assert len(operators) == 2
     region = f"--set=regions={{{REGION}}}"
-    tools.helm("install", "edgewright", CHART, *usual, region, "--take-ownership", "--wait", "--timeout=90s")
+    over = ("--take-ownership", "--force-conflicts")  # what kubectl wrote is taken over too
+    tools.helm("install", "edgewright", CHART, *usual, region, *over, "--wait", "--timeout=90s")
     assert {pod["metadata"]["uid"] for pod in tools.live(*selected)} == operators, "it was restarted"
     assert running.pods("before") == before
     tools.helm("uninstall", "edgewright", *usual, "--wait")

@@ -1,6 +1,7 @@
 """What a cluster can lack, and what the chart says then."""
 
 import json
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.cluster.charts.tools import CHARTS, NAMESPACE, Refused, Tools
@@ -23,21 +24,30 @@ def test_missing_definitions(tools: Tools) -> None:
     assert "helm upgrade --install edgewright-crds charts/edgewright-crds" in said
 
 
+@pytest.fixture
+def relabel(tools: Tools) -> Iterator[Callable[[str], None]]:
+    """`relabel("9.0.0")`: one definition is of that version, until the test ends."""
+    crd, label = "nodeloads.edgewright.dev", "app.kubernetes.io/version"
+
+    def change(version: str) -> None:
+        tools.kubectl("label", "crd", crd, f"{label}={version}", "--overwrite")
+
+    before = json.loads(tools.kubectl("get", "crd", crd, "-o", "json"))["metadata"]["labels"][label]
+    yield change
+    change(before)
+
+
 @pytest.mark.usefixtures("namespaces", "definitions")
-def test_definitions_older_than_the_chart(tools: Tools) -> None:
-    tools.kubectl(
-        "label", "crd", "nodeloads.edgewright.dev", "app.kubernetes.io/version=0.0.9", "--overwrite"
-    )
+def test_definitions_older_than_the_chart(tools: Tools, relabel: Callable[[str], None]) -> None:
+    relabel("0.0.9")
     said = refusal(tools)
     assert "nodeloads.edgewright.dev is of version 0.0.9, older than this chart's" in said
     assert "edgewright-crds" in said
 
 
 @pytest.mark.usefixtures("namespaces", "definitions")
-def test_newer_definitions_serve_an_older_chart(tools: Tools) -> None:
-    tools.kubectl(
-        "label", "crd", "nodeloads.edgewright.dev", "app.kubernetes.io/version=9.0.0", "--overwrite"
-    )
+def test_newer_definitions_serve_an_older_chart(tools: Tools, relabel: Callable[[str], None]) -> None:
+    relabel("9.0.0")
     tools.helm("install", "refused", CHART, "--namespace", NAMESPACE, "--dry-run=server")
 
 
@@ -99,4 +109,4 @@ def test_a_quota_that_leaves_no_room_for_the_operator(tools: Tools) -> None:
         assert "exceeded quota: small" in events
     finally:
         tools.kubectl("delete", "resourcequota", "small", "-n", NAMESPACE)
-    assert tools.helm("list", "--all-namespaces", "--short", "--all").split() == ["edgewright-crds"]
+    assert tools.helm("list", "--all-namespaces", "--short").split() == ["edgewright-crds"]

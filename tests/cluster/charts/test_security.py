@@ -88,7 +88,7 @@ def test_the_right_to_write_is_bound_in_regions_only(installed: Installed) -> No
             assert rule["resources"] in (["nodeloads"], ["events"], ["clusterrolebindings"]), rule
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def restricted(tools: Tools) -> Iterator[str]:
     """A namespace in which the API server refuses every pod that is not `restricted`."""
     body = {
