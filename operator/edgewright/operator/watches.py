@@ -19,6 +19,8 @@ from edgewright.operator.log import log
 
 Sink = Callable[[str, str | None, Mapping[str, Any]], None]
 """Called in the main loop with (plural, event type or None for a listed object, object)."""
+_IDENTITY: Any = "edgewright"
+"""Without one kopf asks the system for the user's name, and a container's user has none."""
 _RESTART = 1.0
 """Seconds until kopf is started again."""
 
@@ -72,6 +74,7 @@ class Watches:
             standalone=True,
             clusterwide=True,
             stop_flag=stop,
+            identity=_IDENTITY,
         )
 
     def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
