@@ -12,7 +12,7 @@ from edgewright.emulation.testbed import objects
 from edgewright.kube import names
 
 OPS, REGION = "metro-ops", "melbourne-small-1"
-PREVIOUS = Path(__file__).parent / "previous/edgewright-0.1.0-alpha.1.tgz"
+PREVIOUS = Path(__file__).parent / "previous/edgewright-0.1.0-alpha.2.tgz"
 """The chart as an earlier version had it."""
 CHART, CRDS = CHARTS / "edgewright", CHARTS / "edgewright-crds"
 OURS = "app.kubernetes.io/name=edgewright"

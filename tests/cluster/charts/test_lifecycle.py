@@ -105,7 +105,7 @@ def test_an_upgrade_and_its_rollback_touch_no_pod(running: Running, tools: Tools
     assert running.pods("before") == before
     upgraded = running.pods("upgraded")
     tools.helm("rollback", "edgewright", "1", "--namespace", OPS, "--wait", "--timeout=90s")
-    assert "edgewright-0.1.0-alpha.1" in tools.helm("list", "--namespace", OPS)
+    assert "edgewright-0.1.0-alpha.2" in tools.helm("list", "--namespace", OPS)
     running.apply("online-boutique", "rolled-back")
     assert (running.pods("before"), running.pods("upgraded")) == (before, upgraded)
     running.delete("upgraded", "rolled-back")
