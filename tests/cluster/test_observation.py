@@ -281,7 +281,8 @@ async def test_every_query_of_every_dashboard_returns_data(
     """With a ServiceDAG placed, one that cannot be, some requests failed, and a node lost."""
     bed = observed_cluster
     gateway.fails = 1
-    giant = service_dag("giant", {"name": "a", "resources": {"cpu": "500", "memory": "1Gi"}})
+    big = {"resources": {"cpu": "500", "memory": "1Gi"}, "placement": {"tiers": ["edge"]}}
+    giant = service_dag("giant", {"name": "a", **big})
     await admin.apply(paths.service_dags(REGION, "giant"), giant, manager="test-user")
     pods = await admin.items(paths.pods(REGION), labelSelector=f"{names.LABEL_DAG}={DAG}")
     lost = pods[0]["spec"]["nodeName"]
