@@ -2,6 +2,7 @@
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ _RIGHTS = (
 Pods = set[tuple[str, str, int]]
 
 
-class Release:
+class Release(ABC):
     """What a user does with Helm and kubectl, and what is seen then."""
 
     values: tuple[str, ...] = ()
@@ -72,9 +73,9 @@ class Release:
         """Delete ServiceDAGs."""
         self.tools.kubectl("delete", "sdag", "-n", REGION, *dags, "--wait")
 
+    @abstractmethod
     def told(self) -> str:
         """What operator and agents say."""
-        raise NotImplementedError
 
     def pods(self, dag: str) -> Pods:
         """(uid, node, restarts) of a ServiceDAG's pods, all of which must run."""
