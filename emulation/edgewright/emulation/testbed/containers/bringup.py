@@ -38,12 +38,17 @@ async def join(
     report("starting containerd, kubelet and kube-proxy in namespaces of their own")
     pause, coredns = (_image(name) for name in ("edgewright-pause", "coredns"))
     await asyncio.to_thread(_prepare, plan, programs, heartbeat, pause)
-    await _start(plan, programs)
+    commands = _commands(plan, programs)
+    for name in (RELAY, CONTAINERD):
+        _spawn(plan, name, commands[name])
     for program, image in (("edgewright-pause", pause), ("coredns", coredns)):
         packed = plan.files.root / f"{program}.tar"
         archive.pack(programs[program], image, platform.machine(), packed)
         await _until("containerd to take images", CONTAINERD, plan, partial(_loaded, plan, packed))
         packed.unlink()
+    # Only now: a kubelet that finds no runtime ends.
+    for name in (KUBELET, PROXY):
+        _spawn(plan, name, commands[name])
     for given in images:
         report(f"loading {given.name}")
         await asyncio.to_thread(load, plan.layout, given)
@@ -67,11 +72,12 @@ def _prepare(plan: Plan, programs: Mapping[str, Path], heartbeat: Heartbeat, pau
     configuration.write(plan, heartbeat, pause, programs)
 
 
-async def _start(plan: Plan, programs: Mapping[str, Path]) -> None:
+def _commands(plan: Plan, programs: Mapping[str, Path]) -> dict[str, list[str]]:
+    """What to run, by the name of the process."""
     files = plan.files
     relay = [str(files.program("edgewright-relay"))]
     relay += ["-listen", f"{plan.host}:{plan.ports.apiserver}", "-device", files.interface]
-    _spawn(plan, RELAY, [*relay, "-target", f"127.0.0.1:{plan.ports.apiserver}"])
+    relay += ["-target", f"127.0.0.1:{plan.ports.apiserver}"]
     # containerd looks for its shim on PATH.
     path = f"{programs['containerd'].parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     arguments = {
@@ -84,8 +90,11 @@ async def _start(plan: Plan, programs: Mapping[str, Path]) -> None:
         ],
         PROXY: ["--config", str(files.proxy)],
     }
-    for name, given in arguments.items():
-        _spawn(plan, name, sandbox.command(files, [str(programs[name]), *given], PATH=path))
+    entered = {
+        name: sandbox.command(files, [str(programs[name]), *given], PATH=path)
+        for name, given in arguments.items()
+    }
+    return {RELAY: relay, **entered}
 
 
 def _spawn(plan: Plan, name: str, command: Sequence[str]) -> None:
@@ -96,8 +105,8 @@ async def _until(what: str, whose: str, plan: Plan, done: Callable[[], Awaitable
     """Wait for something; TestbedError with the end of a log if a process ends or it takes too long."""
     deadline = time.monotonic() + SECONDS
     while not await done():
-        alive = {process.name for process in processes.recorded(plan.layout.pids) if process.alive}
-        ended = [name for name in PROCESSES if name not in alive]
+        ours = (process for process in processes.recorded(plan.layout.pids) if process.name in PROCESSES)
+        ended = [process.name for process in ours if not process.alive]
         if ended or time.monotonic() > deadline:
             why = f"the {ended[0]} ended" if ended else f"{SECONDS:.0f} s passed"
             log = plan.layout.logs / f"{ended[0] if ended else whose}.log"
