@@ -7,10 +7,10 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo images test bench lint checkov docs format generate lock clean
+.PHONY: help demo demo-helm images test bench lint checkov docs format generate lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/.installed: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +20,12 @@ help: ## List the targets
 
 demo: .venv/.installed ## Place three DAGs on an emulated city, cut a node, watch it recover (KEEP=1 leaves it running)
 	@$(BIN)/edgewright demo $(if $(KEEP),--keep)
+
+demo-helm: .venv/.installed ## The same with the Helm charts and images on a real kubelet (Linux, root; BASE= as for images)
+	images/tools
+	$(BIN)/edgewright testbed build --with helm --with containers
+	BASE=$${BASE-debian} images/build operator agent
+	@$(BIN)/edgewright demo --helm --name demo-helm $(if $(KEEP),--keep)
 
 images: ## Build the images into dist/images (BASE=debian where no registry can be reached)
 	images/build $(TARGETS)

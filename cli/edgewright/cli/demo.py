@@ -17,7 +17,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgewright.emulation.testbed import Testbed
+    from edgewright.emulation.testbed import Options, Testbed
 
 SCENARIO = "melbourne-small"
 REGIONS = (f"{SCENARIO}-1", f"{SCENARIO}-2")
@@ -38,6 +38,14 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running and say how to look.")
     ] = False,
+    helm: Annotated[
+        bool,
+        typer.Option(
+            "--helm",
+            help="Install the charts and images of this checkout, as pods on a real node, instead of "
+            "starting local processes. Needs root on Linux, and `make images`.",
+        ),
+    ] = False,
 ) -> None:
     """Place three DAGs on an emulated city, cut a node, watch the recovery, refuse what cannot fit.
 
@@ -51,8 +59,11 @@ def demo(
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     started = time.monotonic()
+    from edgewright.cli.demo_helm import HelmDemo
+
+    kind = HelmDemo if helm else Demo
     try:
-        Demo(console, _bring_up(name, console), name).play()
+        kind(console, kind.bring_up(console, name), name).play()
     except (DemoFailure, testbed.TestbedError) as failure:
         console.print(f"\n[red]FAILED[/] after {time.monotonic() - started:.0f} s: {failure}")
         if not keep:
@@ -69,17 +80,6 @@ def demo(
     console.print(
         f"\n[green]PASSED[/]: everything the demo promises was seen, in {time.monotonic() - started:.0f} s."
     )
-
-
-def _bring_up(name: str, console: "Console") -> "Testbed":
-    from edgewright.cli.progress import reporter
-    from edgewright.emulation import testbed
-
-    console.rule("A control plane, 24 edge nodes, the operator and one agent per region", align="left")
-    testbed.down(name)  # what an earlier, killed demo left
-    options = testbed.Options(scenario=SCENARIO, heartbeat="edge")
-    with reporter(console) as report:
-        return testbed.up(name, options=options, report=report)
 
 
 def _say_how_to_look(console: "Console", name: str) -> None:
@@ -111,6 +111,8 @@ class Recovery:
 class Demo:
     """The demonstration's acts, played in order; each raises DemoFailure if its promise is not kept."""
 
+    scene = "A control plane, 24 edge nodes, the operator and one agent per region"
+
     def __init__(self, console: "Console", bed: "Testbed", name: str) -> None:
         from edgewright.emulation.testbed import binaries
         from edgewright.kube.manifests import folder
@@ -121,6 +123,24 @@ class Demo:
         self.kubectl = binaries.resolve()["kubectl"]
         self.manifests = folder()
         self.environment = os.environ | {"KUBECONFIG": str(bed.kubeconfig)}
+
+    @classmethod
+    def bring_up(cls, console: "Console", name: str) -> "Testbed":
+        """The testbed that the acts are played on; TestbedError if it cannot be had."""
+        from edgewright.cli.progress import reporter
+        from edgewright.emulation import testbed
+
+        console.rule(cls.scene, align="left")
+        testbed.down(name)  # what an earlier, killed demo left
+        with reporter(console) as report:
+            return testbed.up(name, options=cls.options(), report=report)
+
+    @classmethod
+    def options(cls) -> "Options":
+        """What the testbed shall be."""
+        from edgewright.emulation import testbed
+
+        return testbed.Options(scenario=SCENARIO, heartbeat="edge")
 
     def play(self) -> None:
         """All acts."""
@@ -275,11 +295,14 @@ class Demo:
         return dict(json.loads(self._run(*arguments, "-o", "json")))
 
     def _run(self, *arguments: str) -> str:
+        return self._call(self.kubectl, *arguments)
+
+    def _call(self, program: Path, *arguments: str) -> str:
         done = subprocess.run(
-            [str(self.kubectl), *arguments], capture_output=True, text=True, check=False, env=self.environment
+            [str(program), *arguments], capture_output=True, text=True, check=False, env=self.environment
         )
         if done.returncode:
-            raise DemoFailure(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+            raise DemoFailure(f"{program.name} {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
     def _until(self, reached: Callable[[], bool], seconds: float, what: str) -> None:
