@@ -15,7 +15,8 @@ LINE_OF_SIGHT = 250.0
 BUILT_UP = 100.0
 """The same in directions that buildings close (the reach without line of sight of [MAPPO])."""
 SIDE_LOBE = -20.0
-"""dB by which a beam is weaker where it does not point: what neighbouring cells' users do not want reaches us."""
+"""dB by which a beam is weaker where it does not point: what neighbouring cells' users do not want reaches
+us."""
 WITHIN_CELL = 50.0
 """Metres assumed between a user and the mast where only the cell is known (`Ingress.node`)."""
 IMMERSIVE_RATE = 5 * GBPS
@@ -66,7 +67,8 @@ def received(band: Band, distance: Any, line_of_sight: Any = LINE_OF_SIGHT) -> A
 def noise_rise(band: Band, distances: FloatArray, activity: float) -> float:
     """dB by which masts of the same band at `distances` metres raise a receiver's noise.
 
-    Each sends for `activity` of the time, in beams that point elsewhere (SIDE_LOBE), and is seen as far as any.
+    Each sends for `activity` of the time, in beams that point elsewhere (SIDE_LOBE), and is seen as far as
+    any.
     """
     power = 10.0 ** ((received(band, distances) + SIDE_LOBE) / 10.0)
     return float(10.0 * np.log10(1.0 + activity * power.sum()))

@@ -75,8 +75,8 @@ def _topology(key: str) -> tuple[list[str], FloatArray, list[tuple[int, int]]]:
     except (KeyError, OSError) as error:
         raise ScenarioError(f"backbone.topology: topohub has no {key!r}; see https://topohub.org") from error
     rows = {node["id"]: row for row, node in enumerate(found["nodes"])}
-    edges = sorted({tuple(sorted((rows[e["source"]], rows[e["target"]]))) for e in found["edges"]})
-    edges = [(a, b) for a, b in edges if a != b]
+    ends = [(rows[edge["source"]], rows[edge["target"]]) for edge in found["edges"]]
+    edges = sorted({(min(pair), max(pair)) for pair in ends if pair[0] != pair[1]})
     group = list(range(len(rows)))
     for _ in rows:
         for a, b in edges:

@@ -1,4 +1,4 @@
-"""What the fields of scenario and workload files are made of: strict, frozen, refused with words that help."""
+"""What the fields of scenario and workload files are made of: strict, frozen, refused with words."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Self

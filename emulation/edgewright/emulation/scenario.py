@@ -37,8 +37,8 @@ class Sites(Model):
 
     count: int = Field(ge=1, le=5000)
     choose: Literal["all", "central", "around", "extended", "clustered"] = "all"
-    """`all` sites; the `count` most `central` ones; `count` synthetic ones scattered `around` the real; the real
-    ones `extended` by synthetic ones; or the centres of `count` clusters of them."""
+    """`all` sites; the `count` most `central` ones; `count` synthetic ones scattered `around` the real;
+    the real ones `extended` by synthetic ones; or the centres of `count` clusters of them."""
     scatter_metres: Positive = 120.0
     """Standard deviation of a synthetic site's distance to its real one, east and north."""
     file: str | None = None
@@ -152,12 +152,12 @@ class Scenario(Model):
         add_up("backhaul", (kind.share for kind in self.backhaul))
         add_up("latencySplit", self.latency_split)
         real = len(eua.sites())
-        if self.sites.file is None and self.sites.choose in ("all", "central", "clustered"):
-            if self.sites.count > real:
-                raise ValueError(
-                    f"sites.count: there are {real} real sites, not {self.sites.count}; "
-                    "`choose: extended` or `choose: around` makes more"
-                )
+        chosen = self.sites.choose in ("all", "central", "clustered")
+        if self.sites.file is None and chosen and self.sites.count > real:
+            raise ValueError(
+                f"sites.count: there are {real} real sites, not {self.sites.count}; "
+                "`choose: extended` or `choose: around` makes more"
+            )
         if self.sites.count < self.regions:
             raise ValueError(
                 f"regions: {self.regions} regions need as many sites, there are {self.sites.count}"

@@ -1,4 +1,4 @@
-"""Which sites a city has and where its users are: real ones, sampled, clustered, or from a file; stretched."""
+"""Which sites a city has and where its users are: real, sampled, clustered, from a file; stretched."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Ground(NamedTuple):
 
 
 def ground(scenario: Scenario) -> Ground:
-    """Sites and users of a scenario, stretched, in one frame; ScenarioError where its file does not suffice."""
+    """Sites and users of a scenario, stretched, in one frame; ScenarioError where its data do not suffice."""
     real = _real(scenario.sites)
     sites = _choose(scenario.sites, real, scenario.seed)
     users = np.array(eua.users()) if scenario.sites.file is None else _users(real, scenario)
@@ -58,8 +58,8 @@ def _choose(wanted: Sites, real: tuple[Site, ...], seed: int) -> tuple[Site, ...
         return (*real, *_around(wanted, real, wanted.count - len(real), seed))
     if wanted.count > len(real) or (wanted.choose in ("all", "extended") and wanted.count < len(real)):
         raise ScenarioError(
-            f"sites.count: {wanted.file or 'the data'} has {len(real)} sites, {wanted.count} were asked for with "
-            f"`choose: {wanted.choose}`; `clustered` or `central` makes fewer of them, `extended` more"
+            f"sites.count: {wanted.file or 'the data'} has {len(real)} sites, {wanted.count} were asked for "
+            f"with `choose: {wanted.choose}`; `clustered` or `central` makes fewer of them, `extended` more"
         )
     if wanted.choose == "clustered":
         return _clustered(real, wanted.count, seed)
@@ -82,7 +82,8 @@ def _around(wanted: Sites, real: tuple[Site, ...], count: int, seed: int) -> tup
 
 
 def _clustered(real: tuple[Site, ...], count: int, seed: int) -> tuple[Site, ...]:
-    """Centres of `count` clusters of the sites: seeded k-means, on a sample of CLUSTERED where there are more."""
+    """Centres of `count` clusters of the sites: seeded k-means, on a sample of CLUSTERED where there are
+    more."""
     rng = np.random.default_rng([seed, count])
     points = _metres(real)
     if len(points) > CLUSTERED:
@@ -94,7 +95,7 @@ def _clustered(real: tuple[Site, ...], count: int, seed: int) -> tuple[Site, ...
     size = np.bincount(label, minlength=count)
     if (size == 0).any():
         raise ScenarioError(
-            f"sites.count: {len(real)} sites form {(size > 0).sum()} clusters only, not {count}; ask for fewer"
+            f"sites.count: {len(real)} sites form {(size > 0).sum()} clusters, not {count}: ask for fewer"
         )
     return tuple(
         Site(

@@ -30,13 +30,13 @@ def positions(
 ) -> FloatArray:
     """(n, 2) distinct (latitude, longitude) of a CSV's rows, in the file's order; `.gz` is unpacked.
 
-    Columns are those named, or found by their usual names, or OpenCelliD's. `bounds` (south, west, north, east)
-    keeps what lies within. Raises ScenarioError naming file, row and column for anything that is no position, for
-    no rows at all, and beyond MOST_ROWS.
+    Columns are those named, or found by their usual names, or OpenCelliD's. `bounds` (south, west, north,
+    east) keeps what lies within. Raises ScenarioError naming file, row and column for anything that is no
+    position, for no rows at all, and beyond MOST_ROWS.
     """
     found = array("d")
     with _open(file) as stream:
-        rows = csv.reader(stream)
+        rows: Iterator[list[str]] = csv.reader(stream)
         first = next(rows, None)
         if first is None:
             raise ScenarioError(f"{file} is empty: a CSV with a column of latitudes and one of longitudes")

@@ -19,6 +19,7 @@ MELBOURNE = yaml.safe_load(scenario.known()["melbourne"].read_text())
         ("grid-200", 195, 4, 200),
         ("grid-1000", 995, 4, 1000),
         ("metro", 200, 12, 213),
+        ("metro-small", 24, 2, 27),
         ("metro-suburban", 200, 12, 213),
         ("metro-rural", 200, 12, 213),
     ],
@@ -35,6 +36,7 @@ def test_every_scenario_file_is_listed_above() -> None:
         "grid-200",
         "grid-1000",
         "metro",
+        "metro-small",
         "metro-suburban",
         "metro-rural",
     }

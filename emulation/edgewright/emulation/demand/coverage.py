@@ -5,9 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
-from edgewright.core.radio import BANDS, BUILT_UP, IMMERSIVE_RATE, LINE_OF_SIGHT, band_rate, received
+from edgewright.core.radio import BANDS, BUILT_UP, LINE_OF_SIGHT, band_rate, received
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray
 from edgewright.emulation.city import City
+from edgewright.emulation.demand.walks import Raster
 
 HEARD = 8
 """Cells that are kept for each point: the strongest ones."""
@@ -44,9 +45,10 @@ class Coverage:
         return (self.shape[1] - 1) * self.step, (self.shape[0] - 1) * self.step
 
     @cached_property
-    def immersive(self) -> FloatArray:
-        """`rate` of users with a beam of their own, who get IMMERSIVE_RATE at least."""
-        return np.maximum(self.rate, IMMERSIVE_RATE)
+    def raster(self) -> Raster:
+        """The same as kernels take it."""
+        corner, shape = np.array(self.corner), np.array(self.shape, np.int32)
+        return Raster(corner, self.step, shape, self.cell, self.signal, self.rate)
 
     def point(self, positions: FloatArray) -> IntArray:
         """(n,) nearest raster point of positions (n, 2) in metres."""
@@ -59,8 +61,9 @@ class Coverage:
 def survey(city: City) -> Coverage:
     """The raster of a city: each point's strongest cells, with the interference that their nodes know.
 
-    A mast is seen for LINE_OF_SIGHT metres in open directions and BUILT_UP in closed ones ([MAPPO] 'Environment
-    setup': 250 m with line of sight, 100 m without); how many are closed shrinks with the city's stretch.
+    A mast is seen for LINE_OF_SIGHT metres in open directions and BUILT_UP in closed ones ([MAPPO]
+    'Environment setup': 250 m with line of sight, 100 m without); how many are closed shrinks with the city's
+    stretch.
     """
     rows = np.array([i for i, node in enumerate(city.nodes) if node.radio], np.int32)
     sites = np.array([city.nodes[i].location for i in rows], float)

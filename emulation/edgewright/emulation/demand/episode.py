@@ -1,6 +1,7 @@
 """Everything that happens to a city whatever its agents decide: DAGs come and go, users move, nodes fail."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgewright.emulation.demand.coverage import Coverage
 from edgewright.emulation.demand.groups import Groups
 from edgewright.emulation.demand.settings import Failures
 from edgewright.emulation.demand.templates import Pool, make_pool
+from edgewright.emulation.demand.traces import Traces, read
 from edgewright.emulation.workloads.processes import diurnal, on_off
 
 PERIOD = 10.0
@@ -22,8 +24,10 @@ HISTORIES, LENGTH = 32, 2048
 """Histories of bursts that instances take their part of, and periods in each."""
 LEGS = 16
 """Destinations of a group that walks, before it begins again."""
-CHANCE = 2**63
+SEEDS = 2**63
 """Seeds are below this."""
+MODELS = ("static", "waypoint", "gauss-markov", "trace")
+"""In the order of `walks`' kinds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,13 @@ class Demand:
     pool: Pool
     bursts: FloatArray
     """(HISTORIES, LENGTH) demand relative to its mean."""
+    traces: Mapping[int, Traces]
+    """Of the movers that follow some, by their number in `mobility`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """Everything that happens to a city whatever its agents decide: T periods, A instances of DAGs, N nodes."""
+    """What happens to a city whatever its agents decide: T periods, A instances of DAGs, N nodes."""
 
     period: float
     """Seconds."""
@@ -67,23 +73,27 @@ class Episode:
 def prepare(city: City, *, seed: int = 0) -> Demand:
     """Survey the city's radio and users, and draw its pool of DAGs and histories of bursts.
 
-    Takes seconds: every DAG of the pool is placed on the idle city before it is accepted. Raises ScenarioError for
-    a workload that the city cannot serve, ValueError for a seed out of range.
+    Takes seconds: every DAG of the pool is placed on the idle city before it is accepted. Raises
+    ScenarioError for a workload that the city cannot serve, ValueError for a seed out of range.
     """
     _check(seed)
     settings = city.scenario.demand
     radio = coverage.survey(city)
     places = groups.survey(city, radio)
     pool = make_pool(city, places, workload.load(settings.workload), seed=seed)
-    return Demand(city, radio, places, pool, _histories(city, np.random.default_rng([seed, 12])))
+    histories = _histories(city, np.random.default_rng([seed, 12]))
+    traces = {
+        row: read(mover.file, PERIOD) for row, mover in enumerate(settings.mobility) if mover.file is not None
+    }
+    return Demand(city, radio, places, pool, histories, traces)
 
 
 def episode(world: Demand, *, seed: int, periods: int = 360, failures: Failures | None = None) -> Episode:
     """One episode of `periods` periods; the same seed gives the same bits.
 
-    DAGs arrive in each region by Poisson and live exponentially, in steady state from the start, which is at a
-    random hour of the day. `failures` replaces the scenario's. Raises ValueError for a seed or a length out of
-    range.
+    DAGs arrive in each region by Poisson and live exponentially, in steady state from the start, which is at
+    a random hour of the day. `failures` replaces the scenario's. Raises ValueError for a seed or a length out
+    of range.
     """
     _check(seed)
     if not 1 <= periods <= 100_000:
@@ -110,7 +120,7 @@ def episode(world: Demand, *, seed: int, periods: int = 360, failures: Failures 
 
 
 def _check(seed: int) -> None:
-    if not 0 <= seed < CHANCE:
+    if not 0 <= seed < SEEDS:
         raise ValueError(f"seed {seed}: give 0 to 2^63 - 1")
 
 
@@ -137,10 +147,10 @@ def _factors(world: Demand, position: FloatArray, periods: int, seed: int) -> Fl
     """(T, A) the hour of the day, times the bursts of each group, times events at venues nearby."""
     random = np.random.default_rng([seed, 2])
     A = len(position)
-    hour = random.random() * 24.0 + np.arange(periods) * PERIOD / 3600.0
+    hour: FloatArray = random.random() * 24.0 + np.arange(periods, dtype=np.float64) * PERIOD / 3600.0
     day = diurnal(hour % 24.0)
     row, start = random.integers(HISTORIES, size=A), random.integers(LENGTH, size=A)
-    factor = world.bursts[row, (start + np.arange(periods)[:, None]) % LENGTH] * day[:, None]
+    factor: FloatArray = world.bursts[row, (start + np.arange(periods)[:, None]) % LENGTH] * day[:, None]
     venues = world.city.scenario.demand.venues
     span = round(venues.minutes * 60.0 / PERIOD)
     for venue in world.groups.venue:
@@ -168,42 +178,50 @@ def _walks(
     movers = world.city.scenario.demand.mobility
     share = np.cumsum([mover.share for mover in movers])
     mover = np.minimum(np.searchsorted(share, random.random(A), side="right"), len(movers) - 1)
-    models = ("static", "waypoint", "gauss-markov", "trace")
-    kind = np.array([models.index(each.model) for each in movers], np.int32)[mover]
+    kind = np.array([MODELS.index(each.model) for each in movers], np.int32)[mover]
     radio = world.coverage
     leg = random.random((A, LEGS, 3)) * (*radio.extent, 0.0) + (*radio.corner, 0.0)
     pause = np.array([each.pause_seconds for each in movers])[mover] / PERIOD
     leg[:, :, 2] = random.exponential(size=(A, LEGS)) * pause[:, None]
     gust = np.zeros((T, A, 2))
     gusty = kind == walks.GAUSS_MARKOV
-    # Each of two directions has its share of the speed: the mean length of two such normals is speed.
+    # The mean length of two independent normals is sqrt(pi / 2): so the mean speed is the mover's.
     gust[:, gusty] = random.standard_normal((T, int(gusty.sum()), 2)) / math.sqrt(math.pi / 2.0)
+    way, trace = _ways(world, mover, kind, T, random)
     immersive = np.array([dag.service_class == "immersive" for dag in world.pool.dags])
-    cell, cell_rate = np.empty((T, A), np.int32), np.empty((T, A))
-    walks.walk(
-        PERIOD,
-        kind,
-        np.array([each.metres_per_second for each in movers])[mover],
-        np.array([each.memory for each in movers])[mover],
-        born,
-        ends,
-        np.ascontiguousarray(position[:, 0]),
-        np.ascontiguousarray(position[:, 1]),
-        leg,
-        gust,
-        np.zeros((A, 1, 2)),
-        np.array(radio.corner),
-        radio.step,
-        np.array(radio.shape, np.int32),
-        radio.cell,
-        radio.signal,
-        radio.rate,
-        np.where(immersive[template], IMMERSIVE_RATE, 0.0),
-        down,
-        cell,
-        cell_rate,
+    walkers = walks.Walkers(
+        kind=kind,
+        speed=np.array([each.metres_per_second for each in movers])[mover] * PERIOD,
+        memory=np.array([each.memory for each in movers])[mover],
+        born=born,
+        ends=ends,
+        start=position,
+        leg=leg,
+        gust=gust,
+        way=way,
+        trace=trace,
+        lift=np.where(immersive[template], IMMERSIVE_RATE, 0.0),
     )
+    cell, cell_rate = np.empty((T, A), np.int32), np.empty((T, A))
+    walks.walk(walkers, radio.raster, down, np.empty((T, 2)), cell, cell_rate)
     return cell, cell_rate
+
+
+def _ways(
+    world: Demand, mover: IntArray, kind: IntArray, periods: int, random: np.random.Generator
+) -> tuple[FloatArray, IntArray]:
+    """(W, T, 2) trajectories of the groups that follow one, from a random moment on, and (A,) each group's
+    row."""
+    following = np.flatnonzero(kind == walks.TRACE)
+    way, row = np.zeros((max(len(following), 1), periods, 2)), np.zeros(len(kind), np.int32)
+    for w, a in enumerate(following):
+        traces = world.traces[int(mover[a])]
+        drawn = int(random.integers(len(traces.length)))
+        begin = int(random.integers(traces.length[drawn] - 1))
+        steps = traces.step[drawn]
+        way[w] = steps[np.minimum(begin + np.arange(periods), traces.length[drawn] - 1)] - steps[begin]
+        row[a] = w
+    return way, row
 
 
 def _failures(city: City, wanted: Failures | None, periods: int, seed: int) -> BoolArray:
@@ -229,4 +247,5 @@ def _histories(city: City, random: np.random.Generator) -> FloatArray:
         shape=given.shape,
     )
     together = active.reshape(HISTORIES, given.sessions, LENGTH).mean(axis=1)
-    return together / together.mean(axis=1, keepdims=True)
+    relative: FloatArray = together / together.mean(axis=1, keepdims=True)
+    return relative

@@ -15,7 +15,8 @@ OWN_CALL = 0.13
 MAIN = 0.92
 """Chance that it is called by the busiest microservice, and not by another one that calls."""
 LEFT = 0.755
-"""Share of the graphs that stay trees even where a further call is possible; with those where none is: 82.5 %."""
+"""Share of the graphs that stay trees even where a further call is possible; with those where none is: 82.5
+%."""
 REPEATED = 0.167
 """Share of the calls that a request makes twice."""
 

@@ -20,13 +20,17 @@ from edgewright.emulation.demand.workload import ServiceClass, Workload
 from edgewright.emulation.fields import Range, ScenarioError
 
 SLACK = 0.7
-"""A DAG is accepted if its best placement on an idle city has its 95th percentile within this share of its limit."""
+"""A DAG is accepted if its best placement on an idle city has its 95th percentile within this share of its
+limit."""
 SPREAD = (0.8, 1.25)
 """Of a DAG's requests around its class's, and of a replica's utilisation around its DAG's."""
 SIZINGS = 400
 """Draws of CPU and work for one rate, before that rate is given up."""
-WORKS, DRAWS = 4, 60
-"""Draws of work for a DAG, and of DAGs for a place in the pool, before the workload is refused."""
+WORKS, DRAWS, SIZES = 4, 40, 8
+"""Draws of work for a DAG, of DAGs for a size, and of sizes before the workload is refused."""
+FAR = 1.6
+"""Beyond so many times SLACK other work would not help; other users or another limit may."""
+GIVEN_UP = "sizes given up"
 OUTSIDE = "work outside its range"
 LATE = "best idle 95th percentile above 0.7 of the limit"
 NOWHERE = "no feasible placement on the idle region"
@@ -50,7 +54,7 @@ class Pool:
 
 
 def make_pool(city: City, groups: Groups, workload: Workload, *, seed: int) -> Pool:
-    """`templates` DAGs for every region, in the mix of the classes; ScenarioError where a class cannot be served.
+    """`templates` DAGs for every region, in the classes' mix; ScenarioError where one cannot be served.
 
     Each region has its own stream of random numbers.
     """
@@ -106,27 +110,50 @@ class _Region:
         )
 
     def _accepted(self, given: ServiceClass, name: str) -> tuple[ServiceDag, int, float]:
-        """A DAG of the class that can be served; its size is drawn once, so that acceptance leaves sizes alone."""
-        random = self.random
-        size = int(random.integers(*given.microservices, endpoint=True))
-        abroad = len(self.city.regions) > 1 and random.random() < self.settings.cross_region
+        """A DAG of the class that can be served.
+
+        Its size and whether its users are abroad are drawn first and kept through DRAWS others, so that
+        acceptance leaves their laws alone; where it cannot (counted as GIVEN_UP), both are drawn again.
+        """
         before = Counter(self.rejected)
-        for _ in range(DRAWS):
-            shape = draw_shape(size, random)
-            place = self._place(abroad=abroad)
-            limit = random.uniform(given.limit_ms.low, given.limit_ms.high)
-            for _ in range(WORKS):
-                dag = self._dag(given, name, shape, place, limit, abroad=abroad)
-                ratio = None if dag is None else self._ratio(dag)
-                if dag is not None and ratio is not None and ratio <= SLACK:
-                    return dag, place, ratio
-                self.rejected[OUTSIDE if dag is None else NOWHERE if ratio is None else LATE] += 1
+        for _ in range(SIZES):
+            size = int(self.random.integers(*given.microservices, endpoint=True))
+            abroad = len(self.city.regions) > 1 and self.random.random() < self.settings.cross_region
+            for _ in range(DRAWS):
+                found = self._tried(given, name, size, abroad=abroad)
+                if found is not None:
+                    return found
+            self.rejected[GIVEN_UP] += 1
         reasons = ", ".join(f"{n} x {why}" for why, n in (self.rejected - before).items())
         raise ScenarioError(
-            f"workload {self.workload.name}, class {given.name}: no DAG of {size} microservices can be served in "
-            f"region {self.city.regions[self.number].name} ({reasons}); raise limitMs or work, or lower "
-            "payloadKb, cpu or requestsPerDag"
+            f"workload {self.workload.name}, class {given.name}: no DAG fits in region "
+            f"{self.city.regions[self.number].name} ({reasons}); raise limitMs or work, or lower payloadKb, "
+            "cpu or requestsPerDag"
         )
+
+    def _tried(
+        self, given: ServiceClass, name: str, size: int, *, abroad: bool
+    ) -> tuple[ServiceDag, int, float] | None:
+        """One draw of shape, users and limit with up to WORKS of work; None if none is accepted."""
+        random = self.random
+        shape = draw_shape(size, random)
+        place = self._place(abroad=abroad)
+        limit = random.uniform(given.limit_ms.low, given.limit_ms.high)
+        for _ in range(WORKS):
+            dag = self._dag(given, name, shape, place, limit, abroad=abroad)
+            if dag is None:
+                self.rejected[OUTSIDE] += 1
+                continue
+            ratio = self._ratio(dag)
+            if ratio is None:
+                self.rejected[NOWHERE] += 1
+                continue
+            if ratio <= SLACK:
+                return dag, place, ratio
+            self.rejected[LATE] += 1
+            if ratio > FAR * SLACK:
+                break
+        return None
 
     def _place(self, *, abroad: bool) -> int:
         """Where the users are: in the region, or in another one."""
@@ -229,7 +256,7 @@ def _mix(workload: Workload, count: int, random: np.random.Generator) -> list[Se
 def _sizes(
     given: ServiceClass, shape: Shape, rate: float, random: np.random.Generator, *, calls: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-    """(cores, bytes, instructions per visit) of each stage, with the request's work in its range; None: not found.
+    """(cores, bytes, instructions per visit) of each stage, with the work in its range; None: not found.
 
     Cores are log-uniform between the class's least and a top of the DAG's own, memory goes with them; work is
     what keeps a replica busy for its utilisation at `rate`, given how often a request visits it.
