@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,11 +120,11 @@ class Reference:
         q = int(np.argmin(self.due))
         choices.append((self.due[q], lambda: self._arrive(q)))
         for job in self.jobs:
-            choices.append((self.now + max(job.left, 0.0) / job.rate, lambda job=job: self._done(job)))  # type: ignore[misc]
+            choices += [(self.now + max(job.left, 0.0) / job.rate, partial(self._done, job))]
         for timer in self.timers:
-            choices.append((timer.due, lambda timer=timer: self._ring(timer)))  # type: ignore[misc]
+            choices += [(timer.due, partial(self._ring, timer))]
         for request in self.alive[:1]:
-            choices.append((request.born + TIMEOUT, lambda: self._lose(request)))
+            choices += [(request.born + TIMEOUT, partial(self._lose, request))]
         if self.changes:
             choices.append((self.changes[0].at, self._change))
         return min(choices, key=lambda choice: choice[0])
@@ -164,7 +165,9 @@ class Reference:
         self.alive.append(request)
         if q >= len(self.placed):
             task = int(stream["first"])
-            self._job(request, task, mix(request.key, 1), 0, lambda: self._end(request, self.now - request.born))
+            self._job(
+                request, task, mix(request.key, 1), 0, lambda: self._end(request, self.now - request.born)
+            )
             return
         self._pick(request)
         if self.placed[q].dag.flow == "pipeline":
@@ -229,8 +232,8 @@ class Reference:
         self._job(request, base + m, key, request.picked[m], then)
 
     def _transfer(self, request: Request, task: int, ends: tuple[int, int], key: int, then: Then) -> None:
-        a, b = ends
-        width = len(self._nodes(request.stream)[b]) if b >= 0 else 1
+        target = ends[1]
+        width = len(self._nodes(request.stream)[target]) if target >= 0 else 1
         i, j = (request.picked[end] if end >= 0 else 0 for end in ends)
         self._job(request, task, key, i * width + j, then)
 

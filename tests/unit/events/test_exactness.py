@@ -1,7 +1,6 @@
 """The incremental simulation against progressive filling at every event: the same requests, to rounding."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.events.reference import Reference

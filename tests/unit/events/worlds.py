@@ -1,4 +1,4 @@
-"""Random small worlds for the event simulation: a few nodes, DAGs of both flows, replicas, users at all rates."""
+"""Random small worlds for the event simulation: a few nodes, DAGs of both flows, replicas, users."""
 
 from dataclasses import replace
 
@@ -31,7 +31,10 @@ def worlds(draw: st.DrawFn, *, loads: tuple[float, ...] = (0.3, 0.6, 0.8, 1.3)) 
         )
         for i in range(count)
     ]
-    links = [Link(n.name, f"s{i % 2}", GBPS * draw(st.sampled_from([0.5, 1.0])), 0.1 * MS) for i, n in enumerate(nodes)]
+    links = [
+        Link(n.name, f"s{i % 2}", GBPS * draw(st.sampled_from([0.5, 1.0])), 0.1 * MS)
+        for i, n in enumerate(nodes)
+    ]
     if draw(st.booleans()):
         links.append(Link("n0", "n1", 0.3 * GBPS, 0.01 * MS))
     substrate = compile_substrate(nodes, [*links, Link("s0", "s1", GBPS, 0.2 * MS)])
@@ -62,25 +65,32 @@ def placements(draw: st.DrawFn, name: str, nodes: int) -> PlacedDag:
     )
     edges = []
     for b in range(1, count):
-        for a in draw(st.sets(st.integers(0, b - 1), min_size=0 if b < 3 else 1, max_size=2)):
-            edges.append(
-                Invocation(
-                    f"m{a}",
-                    f"m{b}",
-                    payload=draw(st.sampled_from([0.0, 30 * KB, 150 * KB])),
-                    response=draw(st.sampled_from([0.0, 20 * KB])),
-                    calls=draw(st.sampled_from([0.4, 1.0, 1.5, 2.0])),
-                    parallel=draw(st.booleans()),
-                )
+        callers = draw(st.sets(st.integers(0, b - 1), min_size=0 if b < 3 else 1, max_size=2))
+        edges += [
+            Invocation(
+                f"m{a}",
+                f"m{b}",
+                payload=draw(st.sampled_from([0.0, 30 * KB, 150 * KB])),
+                response=draw(st.sampled_from([0.0, 20 * KB])),
+                calls=draw(st.sampled_from([0.4, 1.0, 1.5, 2.0])),
+                parallel=draw(st.booleans()),
             )
-    slots = [(m, n) for m in range(count) for n in sorted(draw(st.sets(st.integers(0, nodes - 1), min_size=1, max_size=3)))]
+            for a in sorted(callers)
+        ]
+    slots = [
+        (m, n)
+        for m in range(count)
+        for n in sorted(draw(st.sets(st.integers(0, nodes - 1), min_size=1, max_size=3)))
+    ]
     dag = ServiceDag(
         "ns",
         name,
         stages,
         tuple(edges),
         Demand(draw(st.sampled_from([1.0, 3.0])), 100 * KB, 20 * KB),
-        ingress=Ingress(location=(draw(st.sampled_from([0.0, 90.0, 900.0])), draw(st.sampled_from([20.0, 260.0])))),
+        ingress=Ingress(
+            location=(draw(st.sampled_from([0.0, 90.0, 900.0])), draw(st.sampled_from([20.0, 260.0])))
+        ),
         flow=draw(st.sampled_from(["pipeline", "requestResponse"])),
         service_class=draw(st.sampled_from(["massive", "immersive"])),
     )
