@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,8 @@ from edgewright.emulation.events.compiling import compile_system
 from edgewright.emulation.events.simulation import TIMEOUT, NodeFailure, RateChange
 
 Then = Callable[[], None]
+Call = tuple[int, int, tuple[int, int], int, int]
+"""Transfer there and back, its ends, its key, how often it is made."""
 MASK = (1 << 64) - 1
 
 
@@ -272,7 +273,9 @@ class Reference:
         base, n, E = int(self.plan.first[request.stream]), len(entries), len(links)
         M = first - base
 
-        def call(task: int, back: int, ends: tuple[int, int], key: int, times: int, then: Then) -> None:
+        def call(what: Call, then: Then) -> None:
+            task, back, ends, key, times = what
+
             def turn(k: int) -> None:
                 if k == times:
                     then()
@@ -293,7 +296,7 @@ class Reference:
             turn(0)
 
         def serve(m: int, frame: int, then: Then) -> None:
-            todo: list[Any] = []
+            todo: list[tuple[bool, Call]] = []
             for e, (a, b) in enumerate(links):
                 if a == m:
                     task = first + n + e
@@ -314,12 +317,12 @@ class Reference:
 
             def step(i: int) -> None:
                 if i < len(sequential):
-                    call(*sequential[i], lambda: step(i + 1))
+                    call(sequential[i], lambda: step(i + 1))
                 elif not together:
                     then()
                 else:
                     for one in together:
-                        call(*one, joined)
+                        call(one, joined)
 
             step(0)
 
@@ -333,7 +336,7 @@ class Reference:
 
         for at, m in enumerate(entries):
             back = first + n + 2 * E + at
-            call(first + at, back, (-1, m), mix(request.key, M + first + at - base), 1, answered)
+            call((first + at, back, (-1, m), mix(request.key, M + first + at - base), 1), answered)
 
     def _done(self, job: Job) -> None:
         self.jobs.remove(job)
@@ -369,6 +372,7 @@ class Reference:
             if any(s < 5 * N and s % N == change.node for s, _ in used):
                 self.failed.add(way)
         for request in list(self.alive):
-            mine = (*self.jobs, *self.timers)
-            if any(job.request is request and job.way in self.failed for job in mine):
+            mine = [job.way for job in self.jobs if job.request is request]
+            mine += [timer.way for timer in self.timers if timer.request is request]
+            if self.failed & set(mine):
                 self._lose(request)

@@ -90,10 +90,9 @@ def test_jobs_of_one_core_on_k_cores_are_m_m_k(rho: float, k: int, requests: int
 def test_stages_in_tandem_add_up() -> None:
     """Departures of a processor-sharing server are Poisson: the second is M/G/1-PS too."""
     substrate = star(2, delay=0.0, latency=(0.0, 0.0, 0.0))
-    nothing = {"payload": 0.0, "inner": 0.0, "response": 0.0}
     stages = [stage("a", WORK, limit_cpu=None), stage("b", 0.6 * WORK, limit_cpu=None)]
     rate = 0.7 * 80e9 / WORK
-    one = dag(stages, [("a", "b")], rate=rate, **nothing)
+    one = dag(stages, [("a", "b")], rate=rate, payload=0.0, inner=0.0, response=0.0)
     seen = simulate([placed(one, [0, 1])], substrate, requests=600_000, seed=3)
     agrees(seen.latency[0], WORK / 80e9 / 0.3 + 0.6 * WORK / 80e9 / (1 - 0.42))
 

@@ -40,10 +40,10 @@ def test_an_idle_request_takes_its_jobs_and_delays() -> None:
 
 
 def test_calls_are_there_and_back_in_sequence_then_together() -> None:
-    substrate, no = star(1, latency=(0.0, 0.0, 0.0)), {"payload": 0.0, "response": 0.0}
+    substrate = star(1, latency=(0.0, 0.0, 0.0))
     stages = [stage(name, work, limit_cpu=1.0) for name, work in (("a", 10e6), ("b", 20e6), ("c", 40e6))]
     calls = (Invocation("a", "b", 0.0, calls=2.0, parallel=False), Invocation("a", "c", 0.0, calls=0.5))
-    one = dag(stages, rate=0.5, flow="requestResponse", **no)
+    one = dag(stages, rate=0.5, payload=0.0, response=0.0, flow="requestResponse")
     seen = simulate([placed(replace(one, invocations=calls), [0, 0, 0])], substrate, requests=20_000, seed=1)
     assert seen.latency[0].mean() == pytest.approx((10e6 + 2 * 20e6 + 0.5 * 40e6) / 10e9, rel=0.02)
     assert seen.visits[0][:3] / len(seen.latency[0]) == pytest.approx([1.0, 2.0, 0.5], rel=0.03)

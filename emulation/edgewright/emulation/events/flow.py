@@ -198,6 +198,9 @@ def _step(system: System, state: State, c: int) -> None:
         if system.tasks[t].parallel == 0:
             return
     call.open = call.joined = made
+    calls = stage.out_last - stage.out_first
+    if made < 2 <= calls and system.tasks[system.out[stage.out_last - 2]].parallel == 1:
+        _join(state, call.request, system.tasks[call.task].target, 0.0)  # it could have been a join
     if made == 0:
         _reply(system, state, c)
 
