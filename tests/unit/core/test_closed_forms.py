@@ -9,10 +9,12 @@ from tests.unit.core.builders import CAPACITY, array, dag, placed, problem, stag
 
 from bench.accuracy import compare
 from edgewright.core.evaluate import Evaluator
+from edgewright.core.load import FOREIGN_USE
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import Substrate
 from edgewright.core.units import GBPS, KB
+from edgewright.emulation.events import simulate
 
 
 def mean(service: ServiceDag, substrate: Substrate, nodes: list[int]) -> float:
@@ -61,6 +63,19 @@ def test_k_servers_are_m_m_k(rho: float, k: int) -> None:
     evaluator.load.rho[0] = rho * (many - 1) / many  # strangers' requests are no part of this law
     observed = evaluator.evaluate(array([0])).mean[0] / (work / 10e9)
     assert observed == pytest.approx(1 + erlang_wait(rho, k), rel=0.04)
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("limit", [2.0, 4.0])
+def test_stages_beside_foreign_pods_wait_as_long_as_simulated(rho: float, limit: float) -> None:
+    """Their jobs are small and single-threaded: longer than among equals, within 25 % of the wait."""
+    substrate, work = star(1, latency=(0.0, 0.0, 0.0)), 50e6
+    one = dag([stage("a", work, limit_cpu=limit)], rate=0.02 * 80e9 / work, payload=0.0, response=0.0)
+    asked = problem(one, substrate, foreign=[8.0 * rho / FOREIGN_USE])
+    ideal = work / limit / 10e9
+    expected = float(Evaluator(asked, STATUS).evaluate(array([0])).mean[0]) / ideal - 1
+    seen = simulate([placed(one, [0])], substrate, requests=20_000, seed=1, foreign=np.array([rho]))
+    assert expected == pytest.approx(seen.latency[0].mean() / ideal - 1, rel=0.25, abs=0.05)
 
 
 @pytest.mark.parametrize("rho", [0.3, 0.6, 0.8])

@@ -1,31 +1,33 @@
 """The calendar: a binary heap of what happens next, whose entries can be moved and removed."""
 
 from edgewright.core.kernel import kernel
-from edgewright.emulation.events.state import NONE, Floats, Ints, Records
+from edgewright.emulation.events.state import NONE, Floats, Ints, State
 
 
 @kernel
-def schedule(clock: Records, heap: Ints, place: Ints, due: Floats, entry: int, at: float) -> None:
+def schedule(state: State, entry: int, at: float) -> None:
     """Put `entry` at time `at`, or move it there."""
+    clock, heap, place, due = state.clock[0], state.heap, state.place, state.due
     due[entry] = at
     if place[entry] == NONE:
-        size = clock[0].calendar
+        size = clock.calendar
         heap[size], place[entry] = entry, size
-        clock[0].calendar = size + 1
+        clock.calendar = size + 1
         _rise(heap, place, due, size)
     elif not _rise(heap, place, due, place[entry]):
-        _sink(heap, place, due, place[entry], clock[0].calendar)
+        _sink(heap, place, due, place[entry], clock.calendar)
 
 
 @kernel
-def cancel(clock: Records, heap: Ints, place: Ints, due: Floats, entry: int) -> None:
+def cancel(state: State, entry: int) -> None:
     """Take `entry` out, if it is there."""
+    clock, heap, place, due = state.clock[0], state.heap, state.place, state.due
     at = place[entry]
     if at == NONE:
         return
     place[entry] = NONE
-    last = clock[0].calendar - 1
-    clock[0].calendar = last
+    last = clock.calendar - 1
+    clock.calendar = last
     if at == last:
         return
     moved = heap[last]

@@ -20,7 +20,7 @@ def arrive(system: System, state: State, q: int, measured: int) -> None:
     key = mix(stream.key, 2 * stream.arrived)
     stream.arrived += 1
     gap = exponential(mix(stream.key, 2 * stream.arrived - 1)) / stream.rate
-    schedule(state.clock, state.heap, state.place, state.due, q, clock.now + gap)
+    schedule(state, q, clock.now + gap)
     r = clock.free_request
     request = state.requests[r]
     clock.free_request = request.next
@@ -110,7 +110,7 @@ def delay(system: System, state: State, j: int) -> None:
     seconds = system.ways[state.jobs[j].way].delay
     if seconds > 0.0:
         entry = len(state.stream) + j
-        schedule(state.clock, state.heap, state.place, state.due, entry, state.clock[0].now + seconds)
+        schedule(state, entry, state.clock[0].now + seconds)
     else:
         state.ready[state.clock[0].ready] = j
         state.clock[0].ready += 1
@@ -263,7 +263,7 @@ def lose(system: System, state: State, outcome: Records, r: int) -> None:
         if state.jobs[j].serving == 1:
             vacate(system, state, j)
         else:
-            cancel(state.clock, state.heap, state.place, state.due, len(state.stream) + j)
+            cancel(state, len(state.stream) + j)
         request.jobs = state.jobs[j].next
         state.jobs[j].next, clock.free_job = clock.free_job, j
         clock.jobs_left += 1

@@ -60,7 +60,7 @@ def vacate(system: System, state: State, j: int) -> None:
     jobs, stations, uses = state.jobs, state.stations, system.uses
     way = system.ways[jobs[j].way]
     clock = state.clock[0]
-    cancel(state.clock, state.heap, state.place, state.due, len(state.stream) + j)
+    cancel(state, len(state.stream) + j)
     left = jobs[j].left - jobs[j].rate * (clock.now - jobs[j].since)
     state.done[jobs[j].way] += jobs[j].size - max(left, 0.0)
     clock.filling += 1
@@ -95,7 +95,7 @@ def _unlink(state: State, station: int, link: int) -> None:
 
 @kernel
 def _plan(state: State, j: int, at: float) -> None:
-    schedule(state.clock, state.heap, state.place, state.due, len(state.stream) + j, at)
+    schedule(state, len(state.stream) + j, at)
 
 
 @kernel

@@ -228,7 +228,7 @@ def _start(system: System, state: State) -> None:
         stream = state.stream[q]
         gap = exponential(mix(stream.key, 1)) / stream.rate if stream.rate > 0.0 else np.inf
         stream.arrived = 1
-        schedule(state.clock, state.heap, state.place, state.due, q, gap)
+        schedule(state, q, gap)
 
 
 @entry
@@ -240,7 +240,7 @@ def _set_rate(state: State, q: int, rate: float) -> None:
         rest = exponential(mix(stream.key, 2 * stream.arrived - 1))
     stream.rate = rate
     due = now + rest / rate if rate > 0.0 else np.inf
-    schedule(state.clock, state.heap, state.place, state.due, q, due)
+    schedule(state, q, due)
 
 
 @entry
@@ -266,7 +266,7 @@ def _happen(system: System, state: State, outcome: Records, entry: int) -> None:
         vacate(system, state, j)
         delay(system, state, j)
     else:
-        cancel(state.clock, state.heap, state.place, state.due, entry)
+        cancel(state, entry)
         state.ready[clock.ready] = j
         clock.ready += 1
     while clock.ready > 0:
