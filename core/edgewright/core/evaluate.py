@@ -7,7 +7,7 @@ import numpy as np
 
 from edgewright.core import latency
 from edgewright.core.arrays import compile_dag
-from edgewright.core.load import infrastructure, stage_starts, work_space, world_load
+from edgewright.core.load import stage_starts, work_space, world_load
 from edgewright.core.neighbours import affected
 from edgewright.core.outcome import MEAN, OUTPUTS
 from edgewright.core.problem import Prediction, Problem
@@ -53,8 +53,8 @@ class Evaluator:
         self.problem = problem
         substrate = problem.world.substrate
         self.dag = compile_dag(problem.dag, substrate)
-        self.infra = infrastructure(substrate)
         self.load = world_load(problem.world)
+        self.infra = self.load.infra
         self.start = stage_starts(problem.stage, len(problem.dag.microservices))
         self.table = scenarios(count, len(self.dag.source))
         self._tables = [scenarios(count, len(use.arrays.source)) for use in self.load.uses]

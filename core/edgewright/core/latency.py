@@ -181,15 +181,21 @@ def _call(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
             if target < 0:
                 continue
             for k in range(K):
+                times = times_called(dag, table, t, k)
                 trip = req.seconds[M + t, k] + req.finish[target, k] + req.seconds[M + dag.back[t], k]
-                trip *= times_called(dag, table, t, k)
+                trip *= times
                 if not dag.parallel[t]:
                     req.finish[m, k] += trip
                     continue
-                req.latest[k] = trip if together == 0 else max(req.latest[k], trip)
-                req.earliest[k] = trip if together == 0 else min(req.earliest[k], trip)
+                req.latest[k] = max(req.latest[k], trip)
+                if together == 0:
+                    req.earliest[k] = np.inf
+                if times > 0.0:  # a call that is not made has no reply to wait for
+                    req.earliest[k] = min(req.earliest[k], trip)
             together += dag.parallel[t]
         if together > 1:
+            for k in range(K):
+                req.earliest[k] = min(req.earliest[k], req.latest[k])
             out[SKEW] = max(out[SKEW], mean_of(req.latest) - mean_of(req.earliest))
         for k in range(K):
             req.finish[m, k] += req.latest[k]

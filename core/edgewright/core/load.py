@@ -19,6 +19,10 @@ from edgewright.core.substrate import FloatArray, IntArray, Substrate
 FOREIGN_USE = 0.7
 """CPU that foreign pods use of their requests: the upper end of the 0.3-0.7 to which replicas are sized."""
 
+CROWDING = 0.75
+"""How much longer stages wait for a CPU, per unit of its use by foreign pods: their jobs are many and small,
+and the few cores that they leave vary. Fitted to the event simulation (docs/explanation/model.md)."""
+
 _infrastructure: "WeakKeyDictionary[Substrate, Infrastructure]" = WeakKeyDictionary()
 _uses: "WeakKeyDictionary[PlacedDag, Use]" = WeakKeyDictionary()
 _worlds: "WeakKeyDictionary[World, WorldLoad]" = WeakKeyDictionary()
@@ -41,8 +45,14 @@ def infrastructure(substrate: Substrate) -> Infrastructure:
             speed=np.array([node.speed for node in nodes], np.float64),
             compute_delay=np.array([node.latency[0] for node in nodes], np.float64),
             zone=np.array([zones.setdefault(zone_of(substrate, n), n) for n in range(len(nodes))], np.int32),
+            crowd=np.ones(len(nodes)),
         )
     return known
+
+
+def crowded(substrate: Substrate, foreign: FloatArray) -> Infrastructure:
+    """`infrastructure(substrate)` beside pods that are not ours, which use `foreign` (N,) of the CPUs."""
+    return infrastructure(substrate)._replace(crowd=1.0 + CROWDING * foreign)
 
 
 def zone_of(substrate: Substrate, node: int) -> str:
@@ -162,6 +172,8 @@ class WorldLoad:
     """(stations,) utilisation by all placed DAGs and foreign pods."""
     reserve: FloatArray
     """(stations,) reserved bit/s."""
+    infra: Infrastructure
+    """The substrate's, beside the foreign pods."""
 
 
 def world_load(world: World) -> WorldLoad:
@@ -176,9 +188,9 @@ def world_load(world: World) -> WorldLoad:
             rho[use.stations] += use.rho
             reserve[use.stations] += use.reserve
             np.add.at(ours, use.nodes, use.requests[:, CPU])
-        foreign = np.maximum(world.used[:, CPU] - ours, 0.0)
-        rho[: infra.nodes] += FOREIGN_USE * foreign / np.maximum(infra.cores, 1e-9)
-        known = _worlds[world] = WorldLoad(uses, rho, reserve)
+        foreign = FOREIGN_USE * np.maximum(world.used[:, CPU] - ours, 0.0) / np.maximum(infra.cores, 1e-9)
+        rho[: infra.nodes] += foreign
+        known = _worlds[world] = WorldLoad(uses, rho, reserve, crowded(world.substrate, foreign))
     return known
 
 

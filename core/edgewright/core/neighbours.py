@@ -176,9 +176,9 @@ def _charge_stage(
     part = 1.0
     if dag.cores[m] < infra.cores[node]:
         own = stretch(container_rho(dag, lay, m, slot, cores * infra.speed[node]), 1.0)
-        ours = stretch(rho[node] + STEP, k)
+        ours = infra.crowd[node] * stretch(rho[node] + STEP, k)
         part = ours / math.sqrt(own * own + ours * ours)
-    price[node] += factor * lay.stage_ideal[slot] * part * slope(rho[node] + STEP, k)
+    price[node] += factor * lay.stage_ideal[slot] * part * infra.crowd[node] * slope(rho[node] + STEP, k)
 
 
 @kernel

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.core.evaluate import WORST
-from edgewright.core.load import infrastructure, world_load
+from edgewright.core.load import world_load
 from edgewright.core.outcome import MEAN, SUCCESS
 from edgewright.core.problem import World
 from edgewright.core.scenarios import STATUS, scenarios
@@ -57,11 +57,11 @@ def utility(
     Every term is divided by its maximum and clipped to [0, 1]. Unplaced demand counts as 10 limits of latency
     and no success, or leaving a hard DAG pending would pay.
     """
-    load, infra = world_load(world), infrastructure(world.substrate)
+    load = world_load(world)
     cost, success, rates = [WORST], [0.0], [unplaced]
     for use in load.uses:
         table = scenarios(count, len(use.arrays.source))
-        prediction = use.predict(infra, table, load.rho)
+        prediction = use.predict(load.infra, table, load.rho)
         cost.append(min(float(prediction[MEAN]) / use.arrays.limit, WORST))
         success.append(float(prediction[SUCCESS]))
         rates.append(use.arrays.rate)

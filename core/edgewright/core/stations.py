@@ -27,6 +27,8 @@ class Infrastructure(NamedTuple):
     compute_delay: FloatArray
     zone: IntArray
     """(N,) equal numbers are one zone."""
+    crowd: FloatArray
+    """(N,) how many times longer a stage waits for the node because of pods that are not ours; at least 1."""
 
 
 class Layout(NamedTuple):
@@ -336,7 +338,7 @@ def time_stage(
     cores = min(dag.cores[m], infra.cores[node])
     speed = cores * infra.speed[node]
     ideal = dag.work[m] / speed if dag.work[m] > 0.0 else 0.0
-    q = stretch(rho[node] + extra / infra.capacity[node], infra.cores[node] / cores)
+    q = infra.crowd[node] * stretch(rho[node] + extra / infra.capacity[node], infra.cores[node] / cores)
     if dag.cores[m] < infra.cores[node]:
         own = stretch(container_rho(dag, lay, m, slot, speed), 1.0)
         q = math.sqrt(own * own + q * q)

@@ -8,12 +8,13 @@ import pytest
 from tests.unit.core.builders import CAPACITY, array, dag, placed, problem, stage, star
 
 from bench.accuracy import compare
-from bench.simulation import build, simulate
 from edgewright.core.evaluate import Evaluator
+from edgewright.core.load import FOREIGN_USE
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import Substrate
 from edgewright.core.units import GBPS, KB
+from edgewright.emulation.events import simulate
 
 
 def mean(service: ServiceDag, substrate: Substrate, nodes: list[int]) -> float:
@@ -64,6 +65,19 @@ def test_k_servers_are_m_m_k(rho: float, k: int) -> None:
     assert observed == pytest.approx(1 + erlang_wait(rho, k), rel=0.04)
 
 
+@pytest.mark.parametrize("rho", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("limit", [2.0, 4.0])
+def test_stages_beside_foreign_pods_wait_as_long_as_simulated(rho: float, limit: float) -> None:
+    """Their jobs are small and single-threaded: longer than among equals, within 25 % of the wait."""
+    substrate, work = star(1, latency=(0.0, 0.0, 0.0)), 50e6
+    one = dag([stage("a", work, limit_cpu=limit)], rate=0.02 * 80e9 / work, payload=0.0, response=0.0)
+    asked = problem(one, substrate, foreign=[8.0 * rho / FOREIGN_USE])
+    ideal = work / limit / 10e9
+    expected = float(Evaluator(asked, STATUS).evaluate(array([0])).mean[0]) / ideal - 1
+    seen = simulate([placed(one, [0])], substrate, requests=20_000, seed=1, foreign=np.array([rho]))
+    assert expected == pytest.approx(seen.latency[0].mean() / ideal - 1, rel=0.25, abs=0.05)
+
+
 @pytest.mark.parametrize("rho", [0.3, 0.6, 0.8])
 def test_one_link_is_m_g_1_processor_sharing(rho: float) -> None:
     substrate = star(2, delay=0.0, latency=(0.0, 0.0, 0.0))
@@ -75,16 +89,6 @@ def test_one_link_is_m_g_1_processor_sharing(rho: float) -> None:
     assert mean(idle, substrate, [0, 1]) == pytest.approx(transfer)
     # Up port and down port see the same flow; the second one adds its own stretch (an upper bound).
     assert mean(busy, substrate, [0, 1]) == pytest.approx(transfer * (1 + 2 * rho / (1 - rho)))
-
-
-def test_the_simulation_itself_obeys_processor_sharing() -> None:
-    substrate = star(1, latency=(0.0, 0.0, 0.0))
-    work, rho = 50e6, 0.6
-    rate = rho * 80e9 / work
-    one = dag([stage("a", work, limit_cpu=None)], rate=rate, payload=0.0, response=0.0)
-    observed = simulate(build([placed(one, [0])], substrate), 60_000, seed=1)
-    assert observed.latency[0].mean() == pytest.approx(work / 80e9 / (1 - rho), rel=0.05)
-    assert observed.busy[0] == pytest.approx(rho, rel=0.03)
 
 
 @pytest.mark.parametrize(

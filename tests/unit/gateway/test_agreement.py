@@ -9,7 +9,7 @@ from edgewright.agents.questions import question
 from edgewright.agents.region import Region
 from edgewright.core.draws import draw
 from edgewright.core.evaluate import Evaluator
-from edgewright.core.load import infrastructure, station_load, use_of
+from edgewright.core.load import crowded, station_load, use_of
 from edgewright.core.scenarios import STATUS
 from edgewright.kube.objects import Manifest
 
@@ -51,7 +51,7 @@ def test_draws_have_the_mean_of_the_agent_s_prediction(ingress: object) -> None:
     rho = station_load(placed, scene.substrate) + scene.foreign
     found = draw(
         use_of(placed, scene.substrate),
-        infrastructure(scene.substrate),
+        crowded(scene.substrate, scene.foreign[: len(CITY)]),
         rate=100.0,
         rho=rho,
         backlog=np.zeros(len(rho)),

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgewright.core.arrays import TIMEOUT, USER
 from edgewright.core.draws import draw
-from edgewright.core.load import Use, infrastructure, use_of
+from edgewright.core.load import Use, crowded, use_of
 from edgewright.core.stations import Infrastructure
 from edgewright.core.substrate import FloatArray, Substrate
 from edgewright.emulation.gateway.histograms import DURATIONS, Histograms
@@ -58,8 +58,8 @@ class Line:
         self._made: FloatArray = np.zeros((0, BATCH))
         self._drawn_rate, self._drawn_here = 0.0, np.zeros(0)
 
-    def show(self, service: Service, substrate: Substrate | None) -> None:
-        """Take over where the DAG's replicas are now."""
+    def show(self, service: Service, substrate: Substrate | None, foreign: FloatArray) -> None:
+        """Take over where the DAG's replicas are now, and the others' use (stations,) of what is there."""
         if service.dag is not None and (self.service.dag is not service.dag or not self.invocations):
             self._name_invocations(service)
         self.service = service
@@ -68,9 +68,10 @@ class Line:
             self._drop()
             return
         use = use_of(service.placed, substrate)
+        self._infra = crowded(substrate, foreign[: len(substrate.nodes)])
         if use is not self._use:
             self._drop()
-            self._use, self._infra = use, infrastructure(substrate)
+            self._use = use
             self._unit = use.rho / use.arrays.rate
             self._first = int((use.arrays.source == USER).sum())
 

@@ -41,7 +41,7 @@ class Plane:
             line = self.lines.get(key)
             if line is None:
                 line = self.lines[key] = Line(service, self._random)
-            line.show(service, scene.substrate)
+            line.show(service, scene.substrate, scene.foreign)
         if len(scene.foreign) != len(self.backlog):
             self.backlog = np.zeros(len(scene.foreign))
         self._foreign = scene.foreign
