@@ -8,8 +8,8 @@ from edgewright.agents.policies import load
 from edgewright.core.problem import Decision
 from edgewright.emulation.instances import make_problem
 
-REFERENCE = "exact"
-"""The policy whose proven bound all gaps are measured against."""
+PROVER, REFERENCE = "exact", "reference"
+"""The policy whose proven bound all gaps are measured against, and what its rows are called."""
 REFERENCE_SECONDS = 20.0
 
 
@@ -49,27 +49,27 @@ def gaps(
 ) -> list[Gap]:
     """Rows of every policy on every (stages, nodes) and seed of `emulation.instances`, `seconds` each.
 
-    Policies by name or as `module:Class`. The reference decides beside them in `reference_seconds`, so that
-    also an `exact` hurried by `seconds` is measured. Pure but for the clock: the same arguments give the
-    same rows, apart from `cpu_ms` and whatever the time limits cut short. Raises as `policies.load`.
+    Policies by name or as `module:Class`. Each instance has one more row, policy `reference`: `exact` with
+    `reference_seconds`, so that also an `exact` hurried by `seconds` is measured. Pure but for the clock: the
+    same arguments give the same rows, apart from `cpu_ms` and what time limits cut short. Raises as
+    `policies.load`.
     """
     made = {name: load(name) for name in policies}
+    limits = {**dict.fromkeys(made, seconds), REFERENCE: reference_seconds}
+    made[REFERENCE] = load(PROVER)
     rows: list[Gap] = []
     seeds = list(seeds)
     for stages, nodes in sizes:
         for seed in seeds:
-            # A problem of its own for each decision: nothing that one policy made serves the next.
-            reference = load(REFERENCE).place(
-                make_problem(seed, stages=stages, nodes=nodes), seconds=reference_seconds
-            )
             decided = {}
             for name, policy in made.items():
+                # A problem of its own: nothing that one decision computed serves the next.
                 problem = make_problem(seed, stages=stages, nodes=nodes)
                 began = time.thread_time()
-                decision = policy.place(problem, seconds=seconds)
+                decision = policy.place(problem, seconds=limits[name])
                 decided[name] = decision, 1e3 * (time.thread_time() - began)
-            best = min([reference.objective, *(d.objective for d, _ in decided.values())])
-            proven = 0.0 if reference.bound is None else reference.bound
+            best = min(decision.objective for decision, _ in decided.values())
+            proven = decided[REFERENCE][0].bound or 0.0
             rows += [
                 _row(name, (stages, nodes, seed), decision, milliseconds, best, min(proven, best))
                 for name, (decision, milliseconds) in decided.items()

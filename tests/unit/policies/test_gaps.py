@@ -14,9 +14,9 @@ def rows() -> list[Gap]:
     return gaps(POLICIES, [(5, 6), (4, 5)], range(4), 5.0)
 
 
-def test_one_row_per_policy_size_and_seed(rows: list[Gap]) -> None:
+def test_one_row_per_policy_size_and_seed_and_one_of_the_reference(rows: list[Gap]) -> None:
     keys = {(r["policy"], r["stages"], r["nodes"], r["seed"]) for r in rows}
-    assert len(keys) == len(rows) == len(POLICIES) * 2 * 4
+    assert len(keys) == len(rows) == (len(POLICIES) + 1) * 2 * 4
 
 
 def test_nobody_beats_the_bound_and_gaps_are_ordered(rows: list[Gap]) -> None:
@@ -33,7 +33,7 @@ def test_nobody_beats_the_bound_and_gaps_are_ordered(rows: list[Gap]) -> None:
 
 def test_where_exact_ends_its_gap_is_nothing(rows: list[Gap]) -> None:
     for row in rows:
-        if row["policy"] == "exact" and row["placed"]:
+        if row["policy"] in ("exact", "reference") and row["placed"]:
             assert row["gap_high"] == pytest.approx(0, abs=1e-6)
 
 

@@ -134,7 +134,7 @@ class Schedule:
 
     def _ready(self, assign: IntArray, m: int, nodes: IntArray) -> FloatArray:
         """(nodes,) when the last input of task m is there from the tasks placed so far."""
-        ready = self._graph.enter[m, nodes]
+        ready: FloatArray = self._graph.enter[m, nodes]
         for e, (source, target) in enumerate(self._graph.edges):
             if target == m:
                 for slot in np.flatnonzero((self._stage == source) & (assign != UNPLACED)):
