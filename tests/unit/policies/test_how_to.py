@@ -43,8 +43,9 @@ def test_the_pages_policy_places_what_core_accepts() -> None:
 def test_the_pages_comparison_runs(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(BLOCKS[1], str(PAGE), "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 9
     assert sum(line.startswith("nearest:Nearest ") for line in lines) == 3
+    assert sum(line.startswith("reference ") for line in lines) == 3
 
 
 @pytest.mark.usefixtures("written")

@@ -6,11 +6,12 @@ import numpy as np
 
 from edgewright.agents.policies.heuristic import Heuristic
 from edgewright.agents.policies.verdict import Verdict
-from edgewright.core.branch import DONE, LEAF, branch, make_tree, open_bound
+from edgewright.core.branch import DONE, LEAF, branch
 from edgewright.core.outcome import OUTPUTS
 from edgewright.core.problem import Decision, Problem
 from edgewright.core.rules import make_rules
 from edgewright.core.tables import make_tables
+from edgewright.core.tree import make_tree, open_bound
 
 TOLERANCE = 1e-7
 """Relative: subtrees that could be better by less are not searched."""
