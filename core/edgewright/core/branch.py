@@ -1,97 +1,19 @@
 """Depth-first branch and bound over placements, in slices: proves how good the best placement can be."""
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.evaluate import WORST
+from edgewright.core.completions import bound
 from edgewright.core.kernel import entry, kernel
-from edgewright.core.request import Request, draw, mean_of, times_called
+from edgewright.core.request import Request
 from edgewright.core.rules import Rules, has_room, score, take
 from edgewright.core.scenarios import Scenarios
-from edgewright.core.stations import Infrastructure, Layout, copy, settle, time
-from edgewright.core.substrate import FloatArray, IntArray
-from edgewright.core.tables import Tables, follow
+from edgewright.core.stations import Infrastructure, Layout
+from edgewright.core.tables import Tables
+from edgewright.core.tree import Tree
 
 DONE, LEAF, PAUSED = range(3)
 """Why `branch` returned: tree exhausted; a better placement stands in `assign`; budget spent."""
-
-
-class Tree(NamedTuple):
-    """The path from the root to the current node; D free slots, N nodes."""
-
-    sequence: IntArray
-    """(D,) free slots, callers first."""
-    twin: IntArray
-    """(D,) the slot before it in `sequence` that is its interchangeable replica; -1 where there is none."""
-    depth: IntArray
-    """(1,)."""
-    children: IntArray
-    """(D,) number of children of each open node."""
-    child: IntArray
-    """(D, N) their nodes, best bound first."""
-    bound: FloatArray
-    """(D, N) their bounds."""
-    at: IntArray
-    """(D,) next child."""
-    assign: IntArray
-    """(1, S) the partial placement."""
-    left: FloatArray
-    """(N, R)."""
-    known: IntArray
-    """(M,) 1 where every slot of a stage is placed."""
-    rest: FloatArray
-    """(M, K) seconds from the start of a known stage to the user (or to its reply)."""
-    ahead: FloatArray
-    """(K,) work space."""
-    floor: FloatArray
-    """(M + T,) zeros."""
-    visited: IntArray
-    """(2,) bounds computed and leaves scored."""
-    broken: IntArray
-    out: FloatArray
-
-
-def make_tree(rules: Rules, sequence: IntArray, scenarios: int, transfers: int, outputs: int) -> Tree:
-    """A tree whose root is the fixed slots alone."""
-    D, N, M = len(sequence), rules.mask.shape[1], len(rules.apart)
-    left = rules.free.copy()
-    twin = np.full(D, -1, np.int32)
-    for d in range(1, D):
-        a, b = int(sequence[d - 1]), int(sequence[d])
-        same = rules.stage[a] == rules.stage[b] and np.array_equal(rules.request[a], rules.request[b])
-        if same and np.array_equal(rules.mask[a], rules.mask[b]):
-            twin[d] = a
-    return Tree(
-        sequence=sequence,
-        twin=twin,
-        depth=np.full(1, -1, np.int32),
-        children=np.zeros(max(D, 1), np.int32),
-        child=np.zeros((max(D, 1), N), np.int32),
-        bound=np.zeros((max(D, 1), N)),
-        at=np.zeros(max(D, 1), np.int32),
-        assign=rules.fixed[None, :].copy(),
-        left=left,
-        known=np.zeros(M, np.int32),
-        rest=np.zeros((M, scenarios)),
-        ahead=np.zeros(scenarios),
-        floor=np.zeros(M + transfers),
-        visited=np.zeros(2, np.int32),
-        broken=np.zeros(1, np.int32),
-        out=np.zeros(outputs),
-    )
-
-
-def open_bound(tree: Tree) -> float:
-    """The least bound among subtrees not yet searched: with the incumbent, the proven bound."""
-    least = math.inf
-    for d in range(int(tree.depth[0]) + 1):
-        first = int(tree.at[d])  # the child before it is finished, or opened one level down
-        if first < tree.children[d]:
-            least = min(least, float(tree.bound[d, first : tree.children[d]].min()))
-    return least
 
 
 @entry
@@ -117,7 +39,7 @@ def branch(
         req.rho[station] = rules.background[station]
     D, spent = len(tree.sequence), 0
     if tree.depth[0] < 0:
-        _expand(dag, infra, table, lay, req, tab, rules, tree, 0)
+        _expand(dag, infra, table, lay, req, tab, rules, tree, 0, incumbent)
         tree.depth[0] = 0
     while spent < budget:
         d = tree.depth[0]
@@ -137,7 +59,7 @@ def branch(
         tree.assign[0, slot] = node
         take(rules, tree.left, slot, node, 1.0)
         if d + 1 < D:
-            spent += _expand(dag, infra, table, lay, req, tab, rules, tree, d + 1)
+            spent += _expand(dag, infra, table, lay, req, tab, rules, tree, d + 1, incumbent)
             tree.depth[0] = d + 1
             continue
         tree.visited[1] += 1
@@ -173,6 +95,7 @@ def _expand(
     rules: Rules,
     tree: Tree,
     d: int,
+    incumbent: float,
 ) -> int:
     """List the children of the current node at depth d by ascending bound; returns how many were bounded."""
     slot, count = tree.sequence[d], 0
@@ -183,7 +106,7 @@ def _expand(
             continue
         tree.assign[0, slot] = node
         take(rules, tree.left, slot, node, 1.0)
-        value = bound(dag, infra, table, lay, req, tab, rules, tree)
+        value = bound(dag, infra, table, lay, req, tab, rules, tree, incumbent)
         take(rules, tree.left, slot, node, -1.0)
         tree.assign[0, slot] = -1
         tree.visited[0] += 1
@@ -195,141 +118,3 @@ def _expand(
         count += 1
     tree.children[d], tree.at[d] = count, 0
     return count
-
-
-@kernel
-def bound(
-    dag: DagArrays,
-    infra: Infrastructure,
-    table: Scenarios,
-    lay: Layout,
-    req: Request,
-    tab: Tables,
-    rules: Rules,
-    tree: Tree,
-) -> float:
-    """Lower bound of J over all completions of `tree.assign`; infinite where it overloads a station."""
-    settle(dag, infra, lay, tree.assign[0], False, True)
-    rho, overloaded = req.rho, False
-    for station in lay.touched[: lay.used[0]]:
-        rho[station] = rules.background[station] + lay.rho[station]
-        overloaded = overloaded or rho[station] > rules.most[station] * (1.0 + 1e-9)
-    if not overloaded:
-        time(dag, infra, lay, rho, rules.idle)
-        req.added[:] = 0.0
-        draw(dag, infra, lay, table, req, tree.floor)
-    for station in lay.touched[: lay.used[0]]:
-        rho[station] = rules.background[station]
-    if overloaded:
-        return np.inf
-    for at in range(len(dag.work) - 1, -1, -1):
-        m = dag.order[at]
-        tree.known[m] = 1 if lay.placed[m] == lay.total[m] else 0
-        if tree.known[m]:
-            _rest(dag, table, lay, req, tab, rules, tree, m)
-    _total(dag, lay, req, tab, tree)
-    own = dag.rate * min(mean_of(req.total) / dag.limit, WORST)
-    return (own + rules.others) / rules.total_rate
-
-
-@kernel
-def _rest(
-    dag: DagArrays,
-    table: Scenarios,
-    lay: Layout,
-    req: Request,
-    tab: Tables,
-    rules: Rules,
-    tree: Tree,
-    m: int,
-) -> None:
-    """Seconds from the start of known stage m on, per scenario; unknown callees: their best tails."""
-    M, K = len(dag.work), len(req.total)
-    rest = tree.rest[m]
-    req.latest[:] = 0.0
-    for k in range(K):
-        rest[k] = req.seconds[m, k]
-    for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
-        if dag.target[t] < 0:
-            if dag.pipeline:
-                for k in range(K):
-                    req.latest[k] = max(req.latest[k], req.seconds[M + t, k])
-            continue
-        _follow(dag, table, lay, req, tab, rules, tree, t)
-        if dag.pipeline:
-            for k in range(K):
-                req.latest[k] = max(req.latest[k], req.earliest[k])
-            continue
-        for k in range(K):
-            trip = req.earliest[k] * times_called(dag, table, t, k)
-            if dag.parallel[t]:
-                req.latest[k] = max(req.latest[k], trip)
-            else:
-                rest[k] += trip
-    for k in range(K):
-        rest[k] += req.latest[k]
-
-
-@kernel
-def _follow(
-    dag: DagArrays,
-    table: Scenarios,
-    lay: Layout,
-    req: Request,
-    tab: Tables,
-    rules: Rules,
-    tree: Tree,
-    t: int,
-) -> None:
-    """Seconds (K,) in `req.earliest` from the end of transfer t's known source on."""
-    M, K, m, target = len(dag.work), len(req.total), dag.source[t], dag.target[t]
-    if tree.known[target]:
-        for k in range(K):
-            req.earliest[k] = req.seconds[M + t, k] + tree.rest[target, k]
-        if not dag.pipeline:
-            for k in range(K):
-                req.earliest[k] += req.seconds[M + dag.back[t], k]
-        return
-    tab.taken[0, :] = 0.0
-    for i in range(lay.placed[m]):
-        node = lay.node[lay.start[m] + i]
-        row = tab.row[m, node]
-        if _may_join(rules, lay.start, tree, target, node):
-            follow(dag, table, tab, tree.left[node], t, row, tree.ahead)
-        else:
-            copy(tab.apart[t, row], tree.ahead)
-        for k in range(K):
-            if req.picked[k, m] == i:
-                req.earliest[k] = tree.ahead[k]
-
-
-@kernel
-def _may_join(rules: Rules, start: IntArray, tree: Tree, m: int, node: int) -> bool:
-    """Whether a replica of stage m is on `node`, or may still go there."""
-    for slot in range(start[m], start[m + 1]):
-        placed = tree.assign[0, slot]
-        if placed == node:
-            return True
-        if placed < 0 and has_room(rules, start, tree.left, tree.assign[0], slot, node):
-            return True
-    return False
-
-
-@kernel
-def _total(dag: DagArrays, lay: Layout, req: Request, tab: Tables, tree: Tree) -> None:
-    """`req.total` (K,) from the users through each source."""
-    M, K, first = len(dag.work), len(req.total), dag.outward_start[len(dag.work)]
-    req.total[:] = 0.0
-    for e in range(first, dag.outward_start[M + 1]):
-        t = dag.outward[e]
-        m = dag.target[t]
-        if not tree.known[m]:
-            for k in range(K):
-                req.total[k] = max(req.total[k], tab.entry[t, k])
-            continue
-        leave = -1 if dag.pipeline else dag.inward[dag.inward_start[M] + e - first]
-        for k in range(K):
-            trip = req.seconds[M + t, k] + tree.rest[m, k]
-            if leave >= 0:
-                trip += req.seconds[M + leave, k]
-            req.total[k] = max(req.total[k], trip)
