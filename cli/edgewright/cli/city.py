@@ -162,7 +162,7 @@ def _describe(built: "City", radio: "Coverage", users: "Groups") -> None:
         highlight=False,
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("region")
+    table.add_column("region", no_wrap=True, min_width=max(len(region.name) for region in built.regions))
     for title in ("edge sites", "edge CPU", "controller CPU", "users", "requests/s", "DAGs", "cell Mbps"):
         table.add_column(title, justify="right")
     node = built.substrate.index

@@ -158,7 +158,8 @@ def _nodes(axes: Axes, city: City, place: dict[str, tuple[float, float]]) -> Non
         cpu = [node.capacity[0] for node in nodes]
         told = f"{min(cpu):.3g}-{max(cpu):.3g}" if min(cpu) < max(cpu) else f"{cpu[0]:.3g}"
         axes.scatter(
-            *points.T,
+            points[:, 0],
+            points[:, 1],
             s=size,
             marker=marker,
             c=[_colour(city, node) for node in nodes],

@@ -24,7 +24,7 @@ def depth(shape: Shape) -> int:
 
 
 def quantiles(values: list[int]) -> list[int]:
-    return np.percentile(values, [50, 90, 99], method="inverted_cdf").astype(int).tolist()
+    return [int(value) for value in np.percentile(values, [50, 90, 99], method="inverted_cdf")]
 
 
 def test_sizes(shapes: list[Shape]) -> None:

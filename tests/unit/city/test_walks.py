@@ -1,6 +1,7 @@
 """Groups of users move as their mover says, and are handed over when another cell is clearly stronger."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def street() -> Raster:
     return Raster(np.zeros(2), 10.0, np.array([1, SIDE], np.int32), heard, signal, signal * 1e6)
 
 
-def walkers(kind: int, groups: int = 1, periods: int = 60, **fields: object) -> Walkers:
+def walkers(kind: int, groups: int = 1, periods: int = 60, **fields: Any) -> Walkers:
     default = Walkers(
         kind=np.full(groups, kind, np.int32),
         speed=np.full(groups, 10.0),
