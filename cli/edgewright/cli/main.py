@@ -2,7 +2,7 @@
 
 import typer
 
-from edgewright.cli import chaos, load, testbed, top
+from edgewright.cli import chaos, city, load, testbed, top
 from edgewright.cli.agent import agent
 from edgewright.cli.demo import demo
 from edgewright.cli.doctor import doctor
@@ -33,6 +33,7 @@ app.command()(version)
 app.add_typer(testbed.app, name="testbed")
 app.add_typer(load.app, name="load")
 app.add_typer(chaos.app, name="chaos")
+app.add_typer(city.app, name="city")
 app.command()(operator)
 app.command()(agent)
 app.command()(gateway)

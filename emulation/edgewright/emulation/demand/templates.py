@@ -268,7 +268,7 @@ def _sizes(
     for _ in range(SIZINGS):
         top = random.random()
         place = top * random.random(shape.size)
-        cpu = _log_uniform(given.cpu, place)
+        cpu = np.round(_log_uniform(given.cpu, place), 3)
         busy = random.uniform(given.utilisation.low, given.utilisation.high) * random.uniform(
             *SPREAD, shape.size
         )
@@ -276,7 +276,7 @@ def _sizes(
         per_request = busy * cpu * CORE_SPEED / rate
         if given.work.low <= per_request.sum() / M_INSTRUCTIONS <= given.work.high:
             memory = _log_uniform(given.memory_gb, place)
-            return np.round(cpu, 3), np.round(memory * GIB), per_request / visits
+            return cpu, np.round(memory * GIB), per_request / visits
     return None
 
 
