@@ -50,7 +50,6 @@ RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-com
 # Machine code is compiled here, for any processor of the architecture: an image runs on other machines than this one.
 # A minute, and only when the sources below change.
 FROM agent-packages AS kernels
-ENV NUMBA_CPU_NAME=generic
 COPY core/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY kube/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY agents/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
@@ -95,11 +94,9 @@ COPY --from=operator-files /opt/edgewright /opt/edgewright
 FROM runtime AS agent
 LABEL org.opencontainers.image.title="edgewright-agent" \
       org.opencontainers.image.description="Places the pods of ServiceDAGs on the nodes of a region"
-ENV NUMBA_CPU_NAME=generic
 COPY --from=agent-files /opt/edgewright /opt/edgewright
 
 FROM runtime AS testbed
 LABEL org.opencontainers.image.title="edgewright-testbed" \
       org.opencontainers.image.description="The emulated city: nodes, links and data plane"
-ENV NUMBA_CPU_NAME=generic
 COPY --from=testbed-files /opt/edgewright /opt/edgewright

@@ -20,7 +20,7 @@ STAGES, REPLICAS = 4, 2
 PODS = STAGES * REPLICAS
 PAUSE, MOST = 0.5, 5
 """Seconds between two changes; ServiceDAGs of a region at once."""
-SETTLE_SECONDS = 120.0
+SETTLE_SECONDS = 60.0
 
 
 class Seen:
@@ -130,17 +130,26 @@ class Churn:
         selector = f"{names.LABEL_DAG}={key[1]}"
         made = await self._api.items(paths.deployments(key[0]), labelSelector=selector)
         pods = await self._api.items(paths.pods(key[0]), labelSelector=selector)
+        ready = sum((deployment.get("status") or {}).get("readyReplicas", 0) for deployment in made)
         bound = sum(bool(pod["spec"].get("nodeName")) for pod in pods)
-        return f"{'/'.join(key)} has {len(made)} Deployments, {len(pods)} pods, {bound} of them bound"
+        phases = Counter(pod["status"].get("phase", "") for pod in pods)
+        return (
+            f"{'/'.join(key)} has {len(made)} Deployments with {ready} ready replicas, {len(pods)} pods, "
+            f"{bound} of them bound, phases {dict(phases)}"
+        )
 
-    async def settle(self) -> None:
-        """Stop the coming and going; returns when all is Ready and every microservice has its replicas.
-
-        Raises TimeoutError naming what is not as it should be.
-        """
+    async def pause(self) -> None:
+        """Stop the coming and going."""
         self._going.clear()
         async with self._still:
             pass
+
+    async def settle(self) -> None:
+        """Pause; returns when all is Ready and every microservice has its replicas.
+
+        Raises TimeoutError naming what is not as it should be.
+        """
+        await self.pause()
         wrong = ""
         for _ in range(int(SETTLE_SECONDS / 0.2)):
             wrong = await patient(self._wrong)
@@ -160,7 +169,8 @@ class Churn:
                 return f"{region}: ServiceDAGs {sorted(dags.keys() ^ set(alive))}"
             waiting = [name for name, dag in dags.items() if not ready(dag)]
             if waiting:
-                return f"{region}: {waiting[0]} is not Ready: {dags[waiting[0]].get('status')}"
+                said = (dags[waiting[0]].get("status") or {}).get("message")
+                return f"{said!r}, and {await self.story((region, waiting[0]))}"
             counts = Counter[tuple[str, str]]()
             for pod in await self._api.items(paths.pods(region), labelSelector=names.LABEL_DAG):
                 labels = pod["metadata"]["labels"]

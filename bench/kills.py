@@ -23,6 +23,7 @@ from bench.rig import Rig, rig
 from bench.table import OUT, Findings, Row, verdict
 from bench.usage import Meter
 from edgewright.emulation.testbed import local, processes
+from edgewright.emulation.testbed import nodes as emulated
 from edgewright.emulation.testbed.report import Report, silent
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api
@@ -136,6 +137,9 @@ class Bout:
             ended = [process.name for process in self._stand.bed.processes if not process.alive]
             raise TimeoutError(f"{error}: {await self.churn.story(probe)}; ended: {ended}") from error
         resumed = time.monotonic() - began
+        if victim is Victim.APISERVER:
+            await self.churn.pause()
+            await emulated.reach_again(self._api)
         await self.churn.settle()
         if victim is not Victim.APISERVER:
             await (self._agents if victim is Victim.AGENT else self._operators).start()

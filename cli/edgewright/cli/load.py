@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgewright.cli.testbed import DEFAULT
+from edgewright.cli.testbed.named import DEFAULT
 
 if TYPE_CHECKING:
     from edgewright.emulation.workloads import Target

@@ -48,6 +48,10 @@ def _own_copy(prepared: Path) -> Path:
     return copy
 
 
+if not numba.config.CPU_NAME:
+    # Twice as fast as code for this machine's own processor (docs/decisions/0002-numba-kernels.md), and the same
+    # on every machine.
+    numba.config.CPU_NAME, numba.config.CPU_FEATURES = "generic", ""
 if not numba.config.CACHE_DIR:
     if os.access(_FOLDER, os.W_OK):
         numba.config.CACHE_DIR = str(_cache_folder())

@@ -124,6 +124,28 @@ def test_a_second_release_is_refused_and_harms_nothing(running: Running, tools: 
     assert "deployed" in tools.helm("status", "edgewright", "--namespace", OPS)
 
 
+def test_the_doctor_mends_a_release_as_helm_does(
+    running: Running, bed: testbed.Testbed, tools: Tools
+) -> None:
+    running.upgrade()
+    tools.kubectl("delete", "validatingadmissionpolicy", "edgewright-agent-nodes")
+    stripped = json.dumps([{"op": "remove", "path": "/rules/0"}])
+    tools.kubectl("patch", "clusterrole", "edgewright-agent", "--type=json", "-p", stripped)
+
+    def mends() -> dict[str, str]:
+        doctor = ("-m", "edgewright.cli.main", "doctor", "--operator-namespace", OPS, "-o", "json")
+        command = [sys.executable, *doctor, "--kubeconfig", str(bed.kubeconfig)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return {found["check"]: found["mend"] for found in json.loads(done.stdout) if found["mend"]}
+
+    told = mends()
+    assert told["RBAC"] == told["admission"]
+    command = told["RBAC"].split()
+    assert command[:3] == ["helm", "upgrade", "edgewright"]
+    tools.run(*command)
+    assert not {"RBAC", "admission"} & mends().keys()
+
+
 def test_a_region_that_is_taken_out_is_taken_away(running: Running, tools: Tools) -> None:
     binding = ("rolebinding", names.ROLE_OPERATOR_REGION, "-n", REGION)
     running.upgrade()

@@ -14,6 +14,12 @@ from edgewright.kube.names import OPERATOR_NAMESPACE
 
 Object = Mapping[str, Any]
 SHOWN = 4
+_TELLTALES: Mapping[str, tuple[str, None, str]] = {
+    "crds": ("CustomResourceDefinition", None, "servicedags.edgewright.dev"),
+    "rbac": ("ClusterRole", None, "edgewright-operator"),
+    "admission": ("ClusterRole", None, "edgewright-operator"),
+}
+"""Objects whose annotations tell whether Helm installed what is in a folder."""
 
 
 class Level(StrEnum):
@@ -59,6 +65,20 @@ class Cluster:
         """One object, None if it does not exist."""
         return await found(self.api, paths.of_object(kind, namespace, name))
 
+    async def install(self, folder: str) -> str:
+        """The command that applies one of the manifests' folders again, in the way it was installed."""
+        live = await self.object(*_TELLTALES[folder])
+        annotations = (live or {}).get("metadata", {}).get("annotations") or {}
+        release = annotations.get("meta.helm.sh/release-name")
+        if release is None:
+            return f"kubectl apply --server-side --force-conflicts -k {manifests.folder() / folder}"
+        namespace = annotations["meta.helm.sh/release-namespace"]
+        chart = "charts/edgewright-crds" if folder == "crds" else "charts/edgewright"
+        return (
+            f"helm upgrade {release} {chart} --namespace {namespace} --reset-then-reuse-values "
+            "--force-conflicts"
+        )
+
     async def holder(self, namespace: str, name: str) -> Holder:
         """Who holds a Lease."""
         return await holder(self.api, namespace, name)
@@ -80,11 +100,6 @@ def warning(message: str, mend: str = "") -> Finding:
 def problem(message: str, mend: str = "") -> Finding:
     """Something does not work."""
     return Finding(Level.PROBLEM, message, mend)
-
-
-def install(folder: str) -> str:
-    """The command that applies one of the manifests' folders."""
-    return f"kubectl apply --server-side --force-conflicts -k {manifests.folder() / folder}"
 
 
 def key(item: Object) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgewright.cli.checks.finding import Cluster, Finding, Object, install, listed, ok, problem, warning
+from edgewright.cli.checks.finding import Cluster, Finding, Object, listed, ok, problem, warning
 from edgewright.kube import manifests
 from edgewright.kube.crds.schema import each_field
 from edgewright.kube.names import OPERATOR_NAMESPACE, VERSION
@@ -55,16 +55,17 @@ def newest_tested() -> tuple[int, int]:
 async def crds(cluster: Cluster) -> list[Finding]:
     """Whether every CustomResourceDefinition is there, established and of this version."""
     findings: list[Finding] = []
+    mend = await cluster.install("crds")
     for wanted in manifests.objects("crds"):
         live = await cluster.object("CustomResourceDefinition", None, wanted["metadata"]["name"])
-        findings += _crd(wanted, live)
+        findings += _crd(wanted, live, mend)
     return findings or [ok("installed, established and of this version")]
 
 
-def _crd(wanted: Object, live: Object | None) -> Iterator[Finding]:
+def _crd(wanted: Object, live: Object | None, mend: str) -> Iterator[Finding]:
     name = wanted["metadata"]["name"]
     if live is None:
-        yield problem(f"{name} is not installed", install("crds"))
+        yield problem(f"{name} is not installed", mend)
         return
     conditions = {c["type"]: c for c in (live.get("status") or {}).get("conditions") or ()}
     for kind in ("NamesAccepted", "Established"):
@@ -73,14 +74,14 @@ def _crd(wanted: Object, live: Object | None) -> Iterator[Finding]:
             yield problem(f"{name} is not {kind}: {said}", f"kubectl describe crd {name}")
     match age_of(wanted, live):
         case "older":
-            yield problem(f"{name} is older than this command: {_fields(wanted, live)}", install("crds"))
+            yield problem(f"{name} is older than this command: {_fields(wanted, live)}", mend)
         case "newer":
             yield warning(
                 f"{name} is newer than this command: {_fields(live, wanted)}",
                 "upgrade this command: pip install --upgrade edgewright",
             )
         case "other":
-            yield problem(f"{name} differs from this version's in its rules or defaults", install("crds"))
+            yield problem(f"{name} differs from this version's in its rules or defaults", mend)
 
 
 def age_of(wanted: Object, live: Object) -> str:
@@ -113,15 +114,14 @@ def _schema(crd: Object) -> Mapping[str, Any]:
 async def admission(cluster: Cluster) -> list[Finding]:
     """Whether the policies that hold agents to their nodes are there, bound and unchanged."""
     findings = []
+    mend = await cluster.install("admission")
     for wanted in manifests.objects("admission"):
         kind, name = wanted["kind"], wanted["metadata"]["name"]
         live = await cluster.object(kind, None, name)
         if live is None:
-            findings.append(
-                problem(f"{kind} {name} is missing: agents are not held to their nodes", install("admission"))
-            )
+            findings.append(problem(f"{kind} {name} is missing: agents are not held to their nodes", mend))
         elif changed := list(drift(wanted["spec"], live.get("spec") or {}, "spec")):
-            findings.append(problem(f"{kind} {name} was changed: {listed(changed)}", install("admission")))
+            findings.append(problem(f"{kind} {name} was changed: {listed(changed)}", mend))
     return findings or [ok("policies and bindings are as in the manifests")]
 
 
@@ -140,6 +140,7 @@ def drift(wanted: Any, live: Any, path: str) -> Iterator[str]:
 async def rbac(cluster: Cluster) -> list[Finding]:
     """Whether accounts, roles and bindings are as in the manifests: no right less, and none more."""
     findings = []
+    mend = await cluster.install("rbac")
     for wanted in manifests.objects("rbac"):
         kind, name = wanted["kind"], wanted["metadata"]["name"]
         here = moved(wanted, cluster.namespace)
@@ -149,9 +150,9 @@ async def rbac(cluster: Cluster) -> list[Finding]:
         live = await cluster.object(kind, space, name)
         what = f"{kind} {space}/{name}" if space else f"{kind} {name}"
         if live is None:
-            findings.append(problem(f"{what} is missing", install("rbac")))
+            findings.append(problem(f"{what} is missing", mend))
         else:
-            findings += _rights(what, here, live)
+            findings += _rights(what, here, live, mend)
     return findings or [ok("accounts, roles and bindings are as in the manifests")]
 
 
@@ -167,22 +168,20 @@ def moved(item: Any, namespace: str) -> Any:
     return [moved(each, namespace) for each in item] if isinstance(item, list) else item
 
 
-def _rights(what: str, wanted: Object, live: Object) -> Iterator[Finding]:
+def _rights(what: str, wanted: Object, live: Object, mend: str) -> Iterator[Finding]:
     lacking, surplus = rules(wanted) - rules(live), rules(live) - rules(wanted)
     if lacking:
-        yield problem(f"{what} lacks {_said(lacking)}", install("rbac"))
+        yield problem(f"{what} lacks {_said(lacking)}", mend)
     if surplus:
-        yield warning(f"{what} grants more than is needed: {_said(surplus)}", install("rbac"))
+        yield warning(f"{what} grants more than is needed: {_said(surplus)}", mend)
     if wanted.get("roleRef") and wanted["roleRef"] != live.get("roleRef"):
         # A roleRef cannot be changed.
         role = (live.get("roleRef") or {}).get("name")
-        yield problem(
-            f"{what} binds {role}, not {wanted['roleRef']['name']}", f"delete it, then {install('rbac')}"
-        )
+        yield problem(f"{what} binds {role}, not {wanted['roleRef']['name']}", f"delete it, then {mend}")
     # Bindings without subjects are the operator's to fill.
     if wanted.get("subjects") and not _subjects(wanted) <= _subjects(live):
         absent = listed("/".join(each) for each in _subjects(wanted) - _subjects(live))
-        yield problem(f"{what} does not bind {absent}", install("rbac"))
+        yield problem(f"{what} does not bind {absent}", mend)
 
 
 def rules(role: Object) -> set[Rule]:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from contextlib import suppress
 
 from edgewright.emulation.chaos import draw
@@ -15,7 +14,6 @@ from edgewright.emulation.testbed.control_plane import COMPONENTS
 from edgewright.emulation.testbed.ports import Ports
 from edgewright.emulation.testbed.processes import Process
 from edgewright.kube import names, paths
-from edgewright.kube.api import Api, ApiError
 
 PODS = {
     local.OPERATOR: f"{names.LABEL_APP}=edgewright-operator",
@@ -23,8 +21,6 @@ PODS = {
 }
 """Which pods are the operator's and the agents', where they are pods."""
 GONE_SECONDS = 5.0
-QUIET_SECONDS, CATCH_UP_SECONDS = 3.0, 30.0
-"""After the control plane was away: nodes count as back when nothing has been to do for so long; the most."""
 
 
 async def plan_killed(world: World, *, process: str) -> Plan:
@@ -83,29 +79,9 @@ async def _start(world: World, plan: Plan) -> None:
     bed, name = world.testbed("starting a process", ""), plan["process"]
     if name in COMPONENTS:
         await asyncio.to_thread(bed.start_component, name)
-        await _catch_up(world.api)
+        await emulated.reach_again(world.api)
     elif not any(process.name == name and process.alive for process in bed.processes):
         await _start_again(world, bed, name)
-
-
-async def _catch_up(api: Api) -> None:
-    """Do what kubelets do when they reach the API server again, and KWOK does not: say that pods are Ready.
-
-    The controller manager, having heard of no renewal, may call nodes silent for a moment more.
-    """
-    began = quiet = time.monotonic()
-    while (now := time.monotonic()) - quiet < QUIET_SECONDS and now - began < CATCH_UP_SECONDS:
-        try:
-            cut = await emulated.cut_names(api)
-            nodes = {n["metadata"]["name"]: emulated.ready(n) for n in await api.items(paths.nodes())}
-            alive = {name for name, ready in nodes.items() if ready and name not in cut}
-            pods = [p for p in await api.items(paths.pods()) if p["spec"].get("nodeName") in alive]
-            behind = await asyncio.gather(*(emulated.report_ready(api, pod) for pod in pods))
-            if any(behind) or len(alive) < len(nodes.keys() - cut):
-                quiet = time.monotonic()
-        except ApiError:
-            quiet = time.monotonic()
-        await asyncio.sleep(0.5)
 
 
 async def _start_again(world: World, bed: Testbed, name: str) -> None:

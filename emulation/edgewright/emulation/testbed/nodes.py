@@ -19,6 +19,8 @@ CUT_HOLDER = "edgewright-testbed-cut"
 CUT_SECONDS = 30 * 24 * 3600
 OVERLOOKED, FINISHING = 3.0, 15.0
 """Seconds after which `heal` touches pods that KWOK has left as they were, and for which it waits."""
+QUIET_SECONDS, REACH_SECONDS = 3.0, 30.0
+"""After the control plane was away: nodes count as back when nothing has been to do for so long; the most."""
 KWOK_SELECTOR = {KWOK_ANNOTATION: "fake"}
 
 
@@ -117,6 +119,29 @@ async def catch_up(api: Api, healed: set[str]) -> None:
         if waited > OVERLOOKED:
             await asyncio.gather(*(_touch(api, pod) for pod in left))
         await asyncio.sleep(0.5)
+
+
+async def reach_again(api: Api) -> None:
+    """Do what kubelets do when they reach an API server that was away, and KWOK does not always.
+
+    They say that their pods are Ready, also once the controller manager, having heard of no renewal, has
+    called nodes silent for a moment more; and they look at pods that were bound meanwhile.
+    """
+    began = quiet = time.monotonic()
+    alive: set[str] = set()
+    while (at := time.monotonic()) - quiet < QUIET_SECONDS and at - began < REACH_SECONDS:
+        try:
+            cut = await cut_names(api)
+            nodes = {n["metadata"]["name"]: ready(n) for n in await api.items(paths.nodes())}
+            alive = {name for name, is_ready in nodes.items() if is_ready and name not in cut}
+            pods = [p for p in await api.items(paths.pods()) if p["spec"].get("nodeName") in alive]
+            behind = await asyncio.gather(*(report_ready(api, pod) for pod in pods))
+            if any(behind) or len(alive) < len(nodes.keys() - cut):
+                quiet = time.monotonic()
+        except ApiError:
+            quiet = time.monotonic()
+        await asyncio.sleep(0.5)
+    await catch_up(api, alive)
 
 
 async def _touch(api: Api, pod: Mapping[str, Any]) -> None:
