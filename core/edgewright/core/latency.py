@@ -173,7 +173,7 @@ def _call(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
         m = dag.order[at]
         together = 0
         req.latest[:] = 0.0
-        req.earliest[:] = 0.0
+        req.earliest[:] = np.inf
         for k in range(K):
             req.finish[m, k] = req.seconds[m, k]
         for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
@@ -188,8 +188,6 @@ def _call(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
                     req.finish[m, k] += trip
                     continue
                 req.latest[k] = max(req.latest[k], trip)
-                if together == 0:
-                    req.earliest[k] = np.inf
                 if times > 0.0:  # a call that is not made has no reply to wait for
                     req.earliest[k] = min(req.earliest[k], trip)
             together += dag.parallel[t]

@@ -13,7 +13,7 @@ from edgewright.core.load import station_load, world_load
 from edgewright.core.problem import UNPLACED, PlacedDag, Problem, World
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import PODS, Flow
-from edgewright.core.substrate import FloatArray
+from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.core.timeline import job_parts
 from edgewright.emulation.events.simulation import Simulation
 from edgewright.emulation.instances import make_problem
@@ -157,7 +157,7 @@ def interval(latency: FloatArray) -> tuple[float, float]:
     return half * float(means.std(ddof=1) / means.mean()), half * float(tails.std(ddof=1) / tails.mean())
 
 
-def _placed(case: Case) -> tuple[Problem, np.ndarray]:
+def _placed(case: Case) -> tuple[Problem, IntArray]:
     """The first problem from the case's seed on that has its flow and that its policy can place."""
     for seed in range(case.seed, case.seed + 1_000):
         problem = make_problem(seed)
@@ -178,8 +178,10 @@ def _placed(case: Case) -> tuple[Problem, np.ndarray]:
 
 
 def replicated(problem: Problem, replicas: int) -> Problem:
-    """The same DAG with so many replicas of each stage, which share what one reserves; every other call of a
-    request-response DAG is made in sequence."""
+    """The same DAG with so many replicas of each stage, which share what one reserves.
+
+    Every other call of a request-response DAG is made in sequence, so that both kinds are judged.
+    """
     microservices = tuple(
         replace(
             m,
@@ -198,7 +200,7 @@ def replicated(problem: Problem, replicas: int) -> Problem:
     )
 
 
-def scaled(problem: Problem, assign: np.ndarray, load: float) -> tuple[World, PlacedDag]:
+def scaled(problem: Problem, assign: IntArray, load: float) -> tuple[World, PlacedDag]:
     """World and placed DAG, all demand and foreign load changed so that the busiest station is at `load`."""
     world, subject = problem.world, PlacedDag(problem.dag, problem.stage, assign)
     busiest = float((world_load(world).rho + station_load(subject, world.substrate)).max())
