@@ -15,7 +15,9 @@ def test_list_names_every_scenario() -> None:
     assert "melbourne" in done.output
 
 
-@pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("html", b"<html>")])
+@pytest.mark.parametrize(
+    ("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("html", b"<!doctype html>")]
+)
 def test_show_draws_a_map(tmp_path: Path, kind: str, begins: bytes) -> None:
     file = tmp_path / f"map.{kind}"
     done = CliRunner().invoke(app, ["show", "metro-small", "-o", str(file)])

@@ -132,6 +132,8 @@ def _drift(walkers: Walkers, raster: Raster, a: int, born: int, end: int, spot: 
             if t > born:
                 velocity = keep * velocity + fresh * walkers.gust[t, a, axis]
                 place += velocity
+            if high <= low:
+                place = low
             while place < low or place > high:
                 place = 2.0 * low - place if place < low else 2.0 * high - place
                 velocity = -velocity
