@@ -68,14 +68,14 @@ def test_k_servers_are_m_m_k(rho: float, k: int) -> None:
 @pytest.mark.parametrize("rho", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize("limit", [2.0, 4.0])
 def test_stages_beside_foreign_pods_wait_as_long_as_simulated(rho: float, limit: float) -> None:
-    """Their jobs are small and single-threaded: longer than among equals, within 25 % of the wait."""
+    """Longer than among equals: within 25 % of the wait, or 8 % of the work's own time where it is short."""
     substrate, work = star(1, latency=(0.0, 0.0, 0.0)), 50e6
     one = dag([stage("a", work, limit_cpu=limit)], rate=0.02 * 80e9 / work, payload=0.0, response=0.0)
     asked = problem(one, substrate, foreign=[8.0 * rho / FOREIGN_USE])
     ideal = work / limit / 10e9
     expected = float(Evaluator(asked, STATUS).evaluate(array([0])).mean[0]) / ideal - 1
     seen = simulate([placed(one, [0])], substrate, requests=20_000, seed=1, foreign=np.array([rho]))
-    assert expected == pytest.approx(seen.latency[0].mean() / ideal - 1, rel=0.25, abs=0.05)
+    assert expected == pytest.approx(seen.latency[0].mean() / ideal - 1, rel=0.25, abs=0.08)
 
 
 @pytest.mark.parametrize("rho", [0.3, 0.6, 0.8])
