@@ -34,10 +34,14 @@ def users(
     pool: Pool, infra: Infrastructure, delay: FloatArray, script: Script, b: int, t: int, a: int
 ) -> DagArrays:
     """Instance a with its users where they are in period t."""
-    cell, rate = script.cell[b, t, a], script.cell_rate[b, t, a]
-    if rate <= 0.0:
-        return template(pool, script.template[b, a], LOST, np.inf, 0.0)
-    return template(pool, script.template[b, a], cell, rate, delay[cell])
+    cell, rate = int(script.cell[b, t, a]), script.cell_rate[b, t, a]
+    return template(
+        pool,
+        script.template[b, a],
+        cell if rate > 0.0 else LOST,
+        rate if rate > 0.0 else np.inf,
+        delay[cell],
+    )
 
 
 @kernel
