@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.evaluate import WORST
 from edgewright.core.kernel import entry, kernel
 from edgewright.core.request import Request, draw, mean_of, times_called
+from edgewright.core.rewards import WORST
 from edgewright.core.rules import Rules, has_room, score, take
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, copy, settle, time

@@ -131,7 +131,7 @@ def reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) 
     return success
 
 
-@kernel
+@inlined
 def _visit(infra: Infrastructure, miss: FloatArray, station: int) -> float:
     """Success of a station counted once: its miss probability is reset to 1."""
     success: float = 1.0 - (1.0 - miss[station]) * (1.0 - infra.success[station])
@@ -139,7 +139,7 @@ def _visit(infra: Infrastructure, miss: FloatArray, station: int) -> float:
     return success
 
 
-@kernel
+@inlined
 def element(infra: Infrastructure, station: int) -> int:
     """One station for both directions of a port, a cell or a link: they fail together."""
     N = infra.nodes

@@ -1,7 +1,7 @@
 """How much one request's parallel branches delay each other on stations that they share."""
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
 from edgewright.core.scenarios import PAYLOAD_VARIATION, WORK_VARIATION, log_normal
 from edgewright.core.stations import Infrastructure, Layout, near, prefers, replicas, station_rate, stretch
 from edgewright.core.substrate import FloatArray, IntArray
@@ -31,7 +31,7 @@ def choose(dag: DagArrays, infra: Infrastructure, lay: Layout, chosen: IntArray,
     return -1
 
 
-@kernel
+@inlined
 def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
     """E[min((a S - lead)+, b S')]: work left in both when the second job starts, S and S' over `points`."""
     total = 0.0
@@ -44,14 +44,14 @@ def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
     return total / (len(points) * len(points))
 
 
-@kernel
+@inlined
 def slower(rate: float, cap: float, other: float) -> float:
     """Seconds added per unit of work that a job shares a station of `rate` with a job capped at `other`."""
     fair = min(cap, max(rate / 2.0, rate - other))
     return 1.0 / fair - 1.0 / cap
 
 
-@kernel
+@inlined
 def meet(
     sizes: tuple[float, float],
     caps: tuple[float, float],
@@ -100,7 +100,7 @@ def overlap(
             _transfers_meet(dag, infra, lay, rho, chosen, begin, added, draws, e, f)
 
 
-@kernel
+@inlined
 def pair_of(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> int:
     """The node pair that transfer t uses when each stage's replica is `chosen`."""
     source, target = dag.source[t], dag.target[t]
@@ -110,7 +110,9 @@ def pair_of(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> int:
 
 
 @kernel
-def begin_idle(dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, begin: FloatArray) -> None:
+def begin_idle(
+    dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, begin: FloatArray
+) -> None:
     """Idle start times of every stage (0..M) and transfer (M..M+T) of a request."""
     begin[:] = 0.0
     if dag.pipeline:
@@ -173,19 +175,19 @@ def _begin_calls(
                         now += dag.calls[t] * _trip(dag, lay, chosen, duration, t)
 
 
-@kernel
+@inlined
 def _idle(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> float:
     pair = pair_of(dag, lay, chosen, t)
     return lay.ideal[pair] + lay.fixed[pair]
 
 
-@kernel
+@inlined
 def _stage_idle(lay: Layout, m: int, replica: int) -> float:
     slot = lay.start[m] + replica
     return lay.stage_ideal[slot] + lay.stage_fixed[slot]
 
 
-@kernel
+@inlined
 def _trip(dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, t: int) -> float:
     return _idle(dag, lay, chosen, t) + duration[dag.target[t]] + _idle(dag, lay, chosen, dag.back[t])
 

@@ -72,7 +72,7 @@ def mean_of(values: FloatArray) -> float:
     return total / len(values)
 
 
-@kernel
+@inlined
 def times_called(dag: DagArrays, table: Scenarios, t: int, k: int) -> float:
     """Calls of invocation t in scenario k: the whole part, and one more as often as the fraction says."""
     whole: float = math.floor(dag.calls[t])

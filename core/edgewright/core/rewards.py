@@ -171,7 +171,8 @@ def rewards(
 def _latency(sums: FloatArray, largest: float, printed: bool) -> float:
     if sums[RATE] <= 0.0:
         return 0.0
-    return sums[LATENCY] / sums[RATE] / largest if printed else sums[COST] / sums[RATE] / WORST
+    value: float = sums[LATENCY] / largest if printed else sums[COST] / WORST
+    return value / sums[RATE]
 
 
 @inlined

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.evaluate import WORST
 from edgewright.core.feasibility import Gate
 from edgewright.core.gate import BANDWIDTH, UTILISATION, admit, holds, stays_apart
 from edgewright.core.kernel import kernel
@@ -13,6 +12,7 @@ from edgewright.core.latency import recur
 from edgewright.core.outcome import MEAN, OUTPUTS, reach, read
 from edgewright.core.overlap import overlap
 from edgewright.core.request import Request, draw
+from edgewright.core.rewards import WORST
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, time
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray

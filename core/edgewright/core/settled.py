@@ -204,7 +204,7 @@ def fix(
     out.reached[0] = reach(dag, infra, lay, req.touch)
 
 
-@kernel
+@inlined
 def _visit(out: Settled, at: int, station: int, k: float) -> None:
     out.station[at] = station
     out.power[at], out.scale[at], out.bend[at] = stretch_power(k), stretch_scale(k), 0.0
@@ -255,7 +255,7 @@ def _meet_all(
                 _transfers_meet(dag, infra, lay, req, out, e, f, 1.0 / draws)
 
 
-@kernel
+@inlined
 def _stages_meet(
     dag: DagArrays,
     infra: Infrastructure,
@@ -280,7 +280,7 @@ def _stages_meet(
         out.bend[out.visit[out.first[b] + req.chosen[b]]] += slow_other * both
 
 
-@kernel
+@inlined
 def _transfers_meet(
     dag: DagArrays,
     infra: Infrastructure,
@@ -296,6 +296,8 @@ def _transfers_meet(
     cap, cap_other = lay.cap[pair], lay.cap[other]
     unit = out.first[M + e] + pair - lay.pair_start[e]
     unit_other = out.first[M + f] + other - lay.pair_start[f]
+    if lay.hops[pair] == 0 or lay.hops[other] == 0:
+        return
     both = -1.0
     row, row_other = -1, -1
     for h in range(lay.hops[pair]):
@@ -313,11 +315,11 @@ def _transfers_meet(
                         return
                 row = _note(out, row, M + e, out.visit[unit] + h, slow * both)
                 row_other = _note(out, row_other, M + f, out.visit[unit_other] + i, slow_other * both)
-    _close(out, row)
-    _close(out, row_other)
+    _close(out, row, weight < 1.0)
+    _close(out, row_other, weight < 1.0)
 
 
-@kernel
+@inlined
 def _note(out: Settled, row: int, job: int, visit: int, bend: float) -> int:
     """Add a visit to the meeting in `row`, a new one if negative; its row, or negative for nothing."""
     if bend <= 0.0:
@@ -340,9 +342,9 @@ def _note(out: Settled, row: int, job: int, visit: int, bend: float) -> int:
     return row
 
 
-@kernel
-def _close(out: Settled, row: int) -> None:
-    """Fold a meeting on one station into that visit's `bend`, and one like an earlier one into that."""
+@inlined
+def _close(out: Settled, row: int, several: bool) -> None:
+    """Fold a meeting on one station into that visit's `bend`; of `several` draws, one like an earlier one."""
     if row < 0:
         return
     count, gone = 0, False
@@ -352,7 +354,7 @@ def _close(out: Settled, row: int) -> None:
         for i in range(SHARED):
             out.bend[out.meet_visit[row, i]] += out.meet_bend[row, i]
         gone = True
-    else:
+    elif several:
         for other in range(out.meets[0]):
             if other != row and _alike(out, row, other):
                 for i in range(SHARED):
@@ -368,7 +370,7 @@ def _close(out: Settled, row: int) -> None:
             out.meet_bend[row, i] = out.meet_bend[last, i]
 
 
-@kernel
+@inlined
 def _alike(out: Settled, a: int, b: int) -> bool:
     """Whether two meetings delay one job on the same stations in the same proportions."""
     for i in range(SHARED):
@@ -380,7 +382,7 @@ def _alike(out: Settled, a: int, b: int) -> bool:
     return True
 
 
-@kernel
+@inlined
 def level(rho: float) -> tuple[float, float]:
     """What `stretch` needs of a utilisation: log(rho), -inf for an idle station, and 1 / (1 - rho)."""
     if rho <= 0.0:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.core.arrays import EVEN, LOST, SAME_NODE, DagArrays
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
 from edgewright.core.substrate import FloatArray, IntArray
 
 RHO_CAP = 0.95
@@ -102,26 +102,26 @@ def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layou
     )
 
 
-@kernel
+@inlined
 def copy(source: FloatArray | IntArray, target: FloatArray | IntArray) -> None:
     """target[:] = source, without the buffer that numpy semantics ask for."""
     for i in range(len(source)):
         target[i] = source[i]
 
 
-@kernel
+@inlined
 def replicas(lay: Layout, stage: int) -> int:
     """Placed replicas of a stage; the user counts as one."""
     return lay.placed[stage] if stage >= 0 else 1
 
 
-@kernel
+@inlined
 def pairs(dag: DagArrays, lay: Layout, t: int) -> int:
     """Node pairs that transfer t uses."""
     return replicas(lay, dag.source[t]) * replicas(lay, dag.target[t])
 
 
-@kernel
+@inlined
 def location(lay: Layout, stage: int, replica: int) -> int:
     """Node of a replica; -1 for the user."""
     return lay.node[lay.start[stage] + replica] if stage >= 0 else -1
@@ -162,7 +162,7 @@ def settle(
                 _add(lay, node, work / infra.capacity[node])
 
 
-@kernel
+@inlined
 def _add(lay: Layout, station: int, rho: float) -> None:
     if rho > 0.0:
         if lay.rho[station] == 0.0:
@@ -190,7 +190,7 @@ def _arrange(lay: Layout, assign: IntArray, whole: bool) -> None:
         lay.total[m] = n if whole else lay.start[m + 1] - first
 
 
-@kernel
+@inlined
 def near(dag: DagArrays, infra: Infrastructure, lay: Layout, stage: int, caller: int) -> int:
     """How many replicas of `stage` the Service prefers for a caller on node `caller`; 0 for no preference."""
     if dag.traffic[stage] == EVEN or caller < 0:
@@ -201,7 +201,7 @@ def near(dag: DagArrays, infra: Infrastructure, lay: Layout, stage: int, caller:
     return found
 
 
-@kernel
+@inlined
 def prefers(dag: DagArrays, infra: Infrastructure, stage: int, caller: int, node: int) -> int:
     """1 where the Service of `stage` prefers a replica on `node` for a caller on node `caller`."""
     if dag.traffic[stage] == SAME_NODE:
@@ -232,7 +232,7 @@ def _share(dag: DagArrays, infra: Infrastructure, lay: Layout) -> None:
             lay.share[lay.start[m] + i] = share
 
 
-@kernel
+@inlined
 def _joint(
     dag: DagArrays, infra: Infrastructure, lay: Layout, source: int, i: int, target: int, j: int
 ) -> float:
@@ -249,7 +249,7 @@ def _joint(
     return first * second
 
 
-@kernel
+@inlined
 def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int, v: int) -> None:
     """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user."""
     N, n, cap, fixed = infra.nodes, 0, np.inf, 0.0
@@ -281,7 +281,7 @@ def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int
     lay.hops[pair], lay.cap[pair], lay.fixed[pair] = n, cap, fixed
 
 
-@kernel
+@inlined
 def station_rate(dag: DagArrays, infra: Infrastructure, station: int) -> float:
     """What a station serves for this DAG per second: a cell's airtime carries its users' rate."""
     if 3 * infra.nodes <= station < 5 * infra.nodes:
@@ -289,7 +289,7 @@ def station_rate(dag: DagArrays, infra: Infrastructure, station: int) -> float:
     return infra.capacity[station]
 
 
-@kernel
+@inlined
 def stretch(rho: float, k: float) -> float:
     """Q(rho, k): mean wait over ideal time of a job that may use 1/k of a processor-sharing station.
 
@@ -303,19 +303,19 @@ def stretch(rho: float, k: float) -> float:
     return rho ** stretch_power(k) * stretch_scale(k) / (1.0 - rho)
 
 
-@kernel
+@inlined
 def stretch_power(k: float) -> float:
     """The exponent of `stretch`, at most that of a billion servers: there the factor 1/k is 0 already."""
     return math.sqrt(2.0 * (min(max(k, 1.0), 1e9) + 1.0)) - 1.0
 
 
-@kernel
+@inlined
 def stretch_scale(k: float) -> float:
     """The factor 1/k of `stretch`."""
     return 1.0 / max(k, 1.0)
 
 
-@kernel
+@inlined
 def container_rho(dag: DagArrays, lay: Layout, m: int, slot: int, speed: float) -> float:
     """Utilisation of a replica's own CPU limit, `speed` instructions per second."""
     return dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m] / speed
@@ -335,7 +335,7 @@ def time(dag: DagArrays, infra: Infrastructure, lay: Layout, rho: FloatArray, ba
             time_pair(dag, infra, lay, rho, backlog, t, pair, 0.0)
 
 
-@kernel
+@inlined
 def time_stage(
     dag: DagArrays,
     infra: Infrastructure,
@@ -361,7 +361,7 @@ def time_stage(
     lay.stage_late[slot] = infra.compute_delay[node] + backlog[node]
 
 
-@kernel
+@inlined
 def time_pair(
     dag: DagArrays,
     infra: Infrastructure,

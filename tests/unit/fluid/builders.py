@@ -33,7 +33,13 @@ class Episode:
 def town() -> Substrate:
     """Two regions of four nodes, each around a switch, a slower link between them."""
     nodes = [
-        node(f"n{i}", location=(300.0 * i, 0.0), zone=f"z{i % 2}", success=0.9999, latency=(0.05 * MS, 0.0, 0.0))
+        node(
+            f"n{i}",
+            location=(300.0 * i, 0.0),
+            zone=f"z{i % 2}",
+            success=0.9999,
+            latency=(0.05 * MS, 0.0, 0.0),
+        )
         for i in range(NODES)
     ]
     links = [Link(f"n{i}", f"s{i // 4}", GBPS * (1 + i % 2), 0.1 * MS) for i in range(NODES)]
@@ -49,7 +55,9 @@ def members() -> list[IntArray]:
 def templates() -> tuple[ServiceDag, ...]:
     """A fork-join pipeline, a chain of calls with two replicas, a single stage; alternating between agents."""
     fork = dag(
-        [stage(n) for n in "abcd"], [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")], qos=Qos(max_latency=0.05)
+        [stage(n) for n in "abcd"],
+        [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")],
+        qos=Qos(max_latency=0.05),
     )
     calls = dag(
         [stage("x"), stage("y", min_replicas=2, max_replicas=2), stage("z")],

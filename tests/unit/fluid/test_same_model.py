@@ -25,7 +25,7 @@ def expected(fluid: Fluid, background: FloatArray, backlog: FloatArray, b: int, 
     dag = templates()[q]
     rate = dag.demand.rate * script.factor[b, t, a]
     arrays = compile_dag(replace(dag, demand=replace(dag.demand, rate=rate)), substrate)._replace(
-        cell=int(script.cell[b, t, a]), cell_rate=float(script.cell_rate[b, t, a])
+        cell=int(state.cell[b, a]), cell_rate=float(state.link[b, a])
     )
     M, S = int(pool.stages[q]), int(pool.slots[q])
     lay = make_layout(arrays, infra, pool.start[q, : M + 1].copy())
@@ -36,7 +36,8 @@ def expected(fluid: Fluid, background: FloatArray, backlog: FloatArray, b: int, 
     predict(arrays, infra, table, lay, req, assign, zero, zero, zero, out, toll)
     rest = background - lay.rho
     predict(arrays, infra, table, lay, req, assign, rest, backlog, zero, out, toll)
-    return out[0]
+    row: FloatArray = out[0]
+    return row
 
 
 @pytest.mark.parametrize(("seed", "load"), [(0, 1.0), (1, 1.0), (2, 30.0)])
@@ -49,10 +50,8 @@ def test_every_prediction_is_that_of_core(seed: int, load: float) -> None:
     compared, queues = 0, 0.0
     while not fluid.over:
         before, t = fluid.state.backlog.copy(), int(fluid.state.period[0])
-        there = fluid.state.bound.copy()
         active = [fluid.state.active[b, : fluid.state.actives[b]].copy() for b in range(2)]
         fluid.step(random_choice(fluid, rng))
-        del there
         for b in range(2):
             backlog = (before[b] + fluid.state.backlog[b]) / 2
             for a in active[b]:
@@ -63,7 +62,9 @@ def test_every_prediction_is_that_of_core(seed: int, load: float) -> None:
                     assert np.isinf(got[MEAN])
                     continue
                 want = expected(fluid, fluid.state.rho[b], backlog, b, int(a), t)
-                np.testing.assert_allclose(got[:SYNCHRONISATION], want[:SYNCHRONISATION], rtol=1e-8, atol=1e-12)
+                np.testing.assert_allclose(
+                    got[:SYNCHRONISATION], want[:SYNCHRONISATION], rtol=1e-8, atol=1e-12
+                )
                 assert got[SYNCHRONISATION] == pytest.approx(want[SYNCHRONISATION], abs=1e-8 * want[MEAN])
                 compared += 1
                 queues = max(queues, float(backlog.max()))

@@ -7,7 +7,17 @@ from edgewright.core.kernel import kernel
 from edgewright.core.outcome import PERCENTILE
 from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.emulation.fluid.pool import Pool
-from edgewright.emulation.fluid.state import ENDED, FAILED, KEPT, MIGRATED, MINUTE, PLACED, Ground, Script, State
+from edgewright.emulation.fluid.state import (
+    ENDED,
+    FAILED,
+    KEPT,
+    MIGRATED,
+    MINUTE,
+    PLACED,
+    Ground,
+    Script,
+    State,
+)
 
 START = 2.0
 """Seconds in which a container starts."""
@@ -25,7 +35,15 @@ def take(pool: Pool, state: State, b: int, q: int, slot: int, n: int, sign: floa
 
 @kernel
 def is_open(
-    pool: Pool, ground: Ground, script: Script, state: State, left: FloatArray, b: int, a: int, slot: int, n: int
+    pool: Pool,
+    ground: Ground,
+    script: Script,
+    state: State,
+    left: FloatArray,
+    b: int,
+    a: int,
+    slot: int,
+    n: int,
 ) -> bool:
     """Whether a replica of instance a may go to node n now, as `masks.mask_after`; `left` (R,) work space."""
     q = script.template[b, a]
@@ -234,7 +252,7 @@ def _fail(pool: Pool, script: Script, state: State, b: int, n: int) -> None:
 def _bear(script: Script, state: State, b: int) -> None:
     """The DAGs that begin in this period join the pending ones."""
     t = state.period[b]
-    while state.cursor[b] < script.count[b] and script.born[b, state.cursor[b]] <= t:
+    while state.cursor[b] < script.instances[b] and script.born[b, state.cursor[b]] <= t:
         a = state.cursor[b]
         state.cursor[b] += 1
         if script.ends[b, a] > t:

@@ -55,7 +55,7 @@ def reward(
     for g in range(G):
         for column in range(terms.SUMS):
             sums[G, column] += sums[g, column]
-    offered = terms.moments(ground.capacity, state.used[b], ground.region, ground.count, work.usage)
+    offered = terms.moments(ground.capacity, state.used[b], ground.region, ground.governed, work.usage)
     terms.rewards(sums, work.usage, offered, weights, ground.largest_limit, printed, out)
 
 
@@ -63,7 +63,9 @@ def reward(
 def noise(seed: int, period: int, station: int) -> float:
     """A number in [-1.73, 1.73) of variance 1, the same for the same arguments (SplitMix64's finaliser)."""
     x = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
-    x += np.uint64(period) * np.uint64(0xD1B54A32D192ED03) + np.uint64(station) * np.uint64(0x8CB92BA72F3D8DD7)
+    x += np.uint64(period) * np.uint64(0xD1B54A32D192ED03) + np.uint64(station) * np.uint64(
+        0x8CB92BA72F3D8DD7
+    )
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)

@@ -1,13 +1,12 @@
 """The templates of a city's DAGs in flat arrays, which kernels take DagArrays out of."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from edgewright.core.arrays import DagArrays, compile_dag
 from edgewright.core.kernel import inlined
-from edgewright.core.load import stage_starts
 from edgewright.core.masks import fits, static_mask
 from edgewright.core.replicas import replica_counts
 from edgewright.core.service import RESOURCES, ServiceDag
@@ -175,7 +174,7 @@ def make_pool(
     )
 
 
-def _flat(arrays: Sequence[DagArrays], names: Sequence[str], dtype: type) -> tuple[IntArray, IntArray]:
+def _flat(arrays: Sequence[DagArrays], names: Sequence[str], dtype: type) -> tuple[Any, IntArray]:
     parts = [np.ravel(getattr(a, name)) for a in arrays for name in names]
     at = np.append(0, np.cumsum([len(part) for part in parts])).astype(np.int32)
     ends = np.lib.stride_tricks.sliding_window_view(at, len(names) + 1)[:: len(names)]

@@ -17,6 +17,9 @@ from edgewright.emulation.fluid.state import Script, State, Work
 IDLE_POWER, BUSY_POWER = 4.0, 8.0
 """Watts of a core that is powered, and what a busy one draws more: a small edge server of 8 cores, 32-96 W."""
 
+ADAPTATION = 0.1
+"""Change of the users' rate to which their link adapts: 5G's coding schemes are about as far apart."""
+
 
 @inlined
 def placement(pool: Pool, script: Script, state: State, b: int, a: int, q: int, K: int) -> Settled:
@@ -24,17 +27,13 @@ def placement(pool: Pool, script: Script, state: State, b: int, a: int, q: int, 
     J = pool.stages[q] + pool.transfers[q]
     ints, floats = state.ints[b], state.floats[b]
     at, fat = script.int_at[b, a], script.float_at[b, a]
-    return view(
-        ints[at:], floats[fat:], pool.units[q], pool.visits[q], pool.meetings[q], J, K
-    )
+    return view(ints[at:], floats[fat:], pool.units[q], pool.visits[q], pool.meetings[q], J, K)
 
 
 @inlined
-def users(
-    pool: Pool, infra: Infrastructure, delay: FloatArray, script: Script, b: int, t: int, a: int
-) -> DagArrays:
-    """Instance a with its users where they are in period t."""
-    cell, rate = int(script.cell[b, t, a]), script.cell_rate[b, t, a]
+def users(pool: Pool, delay: FloatArray, script: Script, state: State, b: int, a: int) -> DagArrays:
+    """Instance a with its users on the link that they have."""
+    cell, rate = int(state.cell[b, a]), state.link[b, a]
     return template(
         pool,
         script.template[b, a],
@@ -57,8 +56,8 @@ def settle_instance(
     a: int,
 ) -> None:
     """Compute what the placement of instance a fixes, with its users where they are now."""
-    q, t = script.template[b, a], state.period[b]
-    dag = users(pool, infra, delay, script, b, t, a)
+    q = script.template[b, a]
+    dag = users(pool, delay, script, state, b, a)
     lay = _layout(pool, work, q)
     S = pool.slots[q]
     settle(dag, infra, lay, state.node[b, a, :S], True, True)
@@ -133,10 +132,10 @@ def _settle_all(
     t = state.period[b]
     for i in range(state.actives[b]):
         a = state.active[b, i]
-        if t > 0 and (
-            script.cell[b, t, a] != script.cell[b, t - 1, a]
-            or script.cell_rate[b, t, a] != script.cell_rate[b, t - 1, a]
-        ):
+        rate = script.cell_rate[b, t, a]
+        change = abs(rate - state.link[b, a])
+        if script.cell[b, t, a] != state.cell[b, a] or change > ADAPTATION * min(rate, state.link[b, a]):
+            state.cell[b, a], state.link[b, a] = script.cell[b, t, a], rate
             state.stale[b, a] = True
         if state.stale[b, a]:
             settle_instance(pool, infra, table, delay, script, state, work, b, a)
@@ -209,7 +208,7 @@ def _predict_all(
                 same = False
                 break
         if not same:
-            dag = users(pool, infra, delay, script, b, t, a)
+            dag = users(pool, delay, script, state, b, a)
             predict_fixed(
                 dag,
                 table,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgewright.core import rewards as terms
 from edgewright.core.kernel import entry
@@ -31,6 +32,7 @@ from edgewright.emulation.fluid.state import (
 if TYPE_CHECKING:
     from edgewright.emulation.fluid.state import Episode
 
+Seeds = npt.NDArray[np.int64]
 LATE = 3
 """Periods between reports of other agents' load: 30 s, as in a cluster."""
 
@@ -51,7 +53,7 @@ class Saved(NamedTuple):
 
     state: State
     script: Script
-    seeds: IntArray
+    seeds: Seeds
     told: Told
 
 
@@ -143,7 +145,7 @@ class Fluid:
         return self.told
 
     def open_nodes(self, city: int, agent: int) -> BoolArray:
-        """(S, rows + 1) where each slot of the agent's head could go alone now; the last column is 'pending'."""
+        """(S, rows + 1) where each slot of the agent's head could go alone; the last column is 'pending'."""
         out = np.zeros((self.slots, self.nodes + 1), np.bool_)
         out[:, int(self.ground.sizes[agent])] = True
         _open(self.pool, self.ground, self.script, self.state, self.work, city, agent, out)
@@ -152,17 +154,17 @@ class Fluid:
     def save(self) -> Saved:
         """A copy of everything that changes."""
         return Saved(
-            State(*(array.copy() for array in self.state)),
+            State._make(array.copy() for array in self.state),
             self.script,
             self.seeds,
-            Told(*(array.copy() for array in self.told)),
+            Told._make(array.copy() for array in self.told),
         )
 
     def restore(self, saved: Saved) -> Told:
         """Go on from `saved`, which stays as it is."""
-        self.state = State(*(array.copy() for array in saved.state))
+        self.state = State._make(array.copy() for array in saved.state)
         self.script, self.seeds = saved.script, saved.seeds
-        self.told = Told(*(array.copy() for array in saved.told))
+        self.told = Told._make(array.copy() for array in saved.told)
         self.work.log_rho[:] = -np.inf
         return self.told
 
@@ -181,7 +183,9 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
     rows = np.full((G, max((len(m) for m in members), default=0)), -1, np.int32)
     for g, nodes in enumerate(members):
         if not len(nodes) or (region[nodes] >= 0).any():
-            raise ValueError(f"agent {g} governs {len(nodes)} nodes; give it at least one, and no other agent's")
+            raise ValueError(
+                f"agent {g} governs {len(nodes)} nodes; give it at least one, and no other agent's"
+            )
         region[nodes], row[nodes], rows[g, : len(nodes)] = g, np.arange(len(nodes)), nodes
     count = np.array([*(len(m) for m in members), N], float)
     delay = np.array([node.latency[1] if node.radio else 0.0 for node in substrate.nodes])
@@ -195,7 +199,7 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
         ),
         port=np.ascontiguousarray(substrate.station_capacity[2 * N : 3 * N], float),
         radio_delay=delay,
-        count=count,
+        governed=count,
         row=row,
         largest_limit=max((dag.qos.max_latency or 1.0) for dag in dags) if dags else 1.0,
     )
@@ -211,7 +215,7 @@ def _start(
     state: State,
     work: Work,
     spread: float,
-    seeds: IntArray,
+    seeds: Seeds,
     nodes: int,
     told: Told,
 ) -> None:
@@ -243,7 +247,7 @@ def _step(
     state: State,
     work: Work,
     spread: float,
-    seeds: IntArray,
+    seeds: Seeds,
     nodes: int,
     told: Told,
     period: float,

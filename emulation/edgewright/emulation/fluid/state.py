@@ -1,4 +1,4 @@
-"""The state of a batch of cities: every array has the city as its first axis, so that a copy saves them all."""
+"""The state of a batch of cities: every array has the city as its first axis; a copy saves them all."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -18,7 +18,7 @@ MINUTE = 6
 """Periods of ten seconds over which migrations are limited."""
 FAILED, PLACED, MIGRATED, KEPT, ENDED = range(5)
 COUNTERS = 5
-"""What agents did: attempts that left a DAG pending, DAGs placed, replicas moved, refused moves, DAGs gone."""
+"""What agents did: attempts that left a DAG pending, placed DAGs, moved replicas, refused moves, ended DAGs."""
 
 
 class Episode(Protocol):
@@ -74,8 +74,8 @@ class Script(NamedTuple):
     cell_rate: FloatArray
     down: BoolArray
     """(B, T, N)."""
-    count: IntArray
-    """(B,) instances."""
+    instances: IntArray
+    """(B,)."""
     periods: IntArray
     """(B,) length."""
     int_at: IntArray
@@ -116,6 +116,10 @@ class State(NamedTuple):
     """(B, A, OUTPUTS) predictions of the last period."""
     rate: FloatArray
     """(B, A) requests per second in the last period."""
+    cell: IntArray
+    """(B, A) the users' cell."""
+    link: FloatArray
+    """(B, A) bit/s between the users and their cell, as the link last adapted."""
     head: IntArray
     """(B, G) the instance that each agent decides about; -1 for none."""
     used: FloatArray
@@ -152,7 +156,7 @@ class Ground(NamedTuple):
     """(N,) bit/s at which a node pulls images."""
     radio_delay: FloatArray
     """(N,) seconds of a cell's radio."""
-    count: FloatArray
+    governed: FloatArray
     """(G + 1,) nodes of each agent and (last) of all."""
     row: IntArray
     """(N,) place of a node among its agent's."""
@@ -201,7 +205,7 @@ def make_script(pool: Pool, episodes: Sequence[Episode], K: int) -> tuple[Script
         cell=np.zeros((B, T, A), np.int32),
         cell_rate=np.zeros((B, T, A)),
         down=np.zeros((B, T, N), np.bool_),
-        count=np.array([len(e.template) for e in episodes], np.int32),
+        instances=np.array([len(e.template) for e in episodes], np.int32),
         periods=np.array([len(e.factor) for e in episodes], np.int32),
         int_at=np.zeros((B, A), np.int32),
         float_at=np.zeros((B, A), np.int32),
@@ -225,8 +229,8 @@ def _allocate(pool: Pool, episode: Episode, K: int, int_at: IntArray, float_at: 
     """Give every instance a place for its settled placement that no other has while it lives: first fit."""
     q = episode.template
     U, H, X, J = pool.units[q], pool.visits[q], pool.meetings[q], pool.stages[q] + pool.transfers[q]
-    sizes = np.array([int_size(*map(int, row), K) for row in zip(U, H, X, J, strict=True)])
-    reals = np.array([float_size(*map(int, row)) for row in zip(U, H, X, strict=True)])
+    sizes = np.array([int_size(u, h, x, j, K) for u, h, x, j in np.stack([U, H, X, J], axis=1).tolist()])
+    reals = np.array([float_size(*row) for row in np.stack([U, H, X], axis=1).tolist()])
     places: list[list[int]] = []  # end of the last tenant, integers, floats
     taken = np.zeros(len(q), np.int32)
     for a in range(len(q)):
@@ -269,6 +273,8 @@ def make_state(
         stale=np.ones((B, A), np.bool_),
         outcome=np.zeros((B, A, OUTPUTS)),
         rate=np.zeros((B, A)),
+        cell=np.full((B, A), -1, np.int32),
+        link=np.zeros((B, A)),
         head=np.full((B, agents), -1, np.int32),
         used=np.zeros((B, infra.nodes, len(RESOURCES))),
         rho=np.zeros((B, stations)),
