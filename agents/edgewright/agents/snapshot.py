@@ -37,8 +37,8 @@ def snapshot(
 ) -> Snapshot:
     """The agent's nodes are those of `world`; `foreign` (N, R) of `world.used` is what others request there.
 
-    `head` is the DAG to decide about with its slots stage by stage, None for nothing; `moves` replicas of it may
-    move now; the agent has `active` DAGs, `pending` of them with replicas missing.
+    `head` is the DAG to decide about with its slots stage by stage, None for nothing; `moves` replicas of it
+    may move now; the agent has `active` DAGs, `pending` of them with replicas missing.
     """
     substrate = world.substrate
     N, R = len(substrate.nodes), len(RESOURCES)

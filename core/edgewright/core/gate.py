@@ -132,7 +132,7 @@ def _bandwidth(
 @kernel
 def holds(left: FloatArray, request: FloatArray) -> bool:
     """Whether what a node has left (R,) holds `request` (R,); resources not asked for do not count."""
-    for r in range(len(request)):
+    for r in range(len(request)):  # noqa: SIM110 (kernels have no generators)
         if request[r] > 0.0 and request[r] > left[r] * SLACK:
             return False
     return True
@@ -140,7 +140,7 @@ def holds(left: FloatArray, request: FloatArray) -> bool:
 
 @kernel
 def stays_apart(keys: IntArray, assign: IntArray, replica: int, node: int) -> bool:
-    """Whether a stage's other replicas (placed in `assign`) allow one more on `node`; `keys` (N,) as `apart`."""
+    """Whether a stage's other replicas (in `assign`) allow one more on `node`; `keys` (N,) as `apart`."""
     key = keys[node]
     if key >= 0:
         for other in range(len(assign)):

@@ -1,4 +1,4 @@
-"""What a placement agent sees: one function from a Snapshot to numbers, for simulated cities and live ones."""
+"""What a placement agent sees: one function from a Snapshot to numbers, simulated or live."""
 
 import hashlib
 from typing import NamedTuple
@@ -29,7 +29,9 @@ NODE = (
 )
 SLOT = ("wanted", "cpu", "memory", "gpu", "npu", "work", "caller", "payload", "node")
 HEAD = ("kind", "rate", "limit", "latency", "violation", "moves", "pending", "active", "load elsewhere")
-SCALES = f"cores/{CORES:g} bytes/{BYTES:g} devices/{DEVICES:g} ms/10 10ms-of-a-core log1p(rate)/8 latency/limit<=10"
+SCALES = (
+    f"cores/{CORES:g} bytes/{BYTES:g} devices/{DEVICES:g} ms/10 gbit*10ms log1p(rate)/8 latency/limit<=10"
+)
 NOTHING, PENDING, PLACED = range(3)
 """Kinds of head: nothing to decide, a DAG without all of its replicas, one that may move."""
 LIMIT = 10.0
@@ -37,7 +39,7 @@ LIMIT = 10.0
 
 
 class Snapshot(NamedTuple):
-    """One agent's knowledge at one moment: n nodes, R resources, s replica slots of the DAG it decides about."""
+    """One agent's knowledge at one moment: n nodes, R resources, s slots of the DAG in question."""
 
     capacity: FloatArray
     """(n, R)."""

@@ -208,6 +208,8 @@ def _transfers_meet(
     if dag.size[e] <= 0.0 or dag.size[f] <= 0.0:
         return
     pair, other = pair_of(dag, lay, chosen, e), pair_of(dag, lay, chosen, f)
+    if lay.bits[pair] & lay.bits[other] == 0:
+        return
     cap, cap_other = lay.cap[pair], lay.cap[other]
     worst, worst_other = 0.0, 0.0
     for h in range(lay.hops[pair]):

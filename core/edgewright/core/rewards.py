@@ -11,7 +11,7 @@ from edgewright.core.substrate import FloatArray, IntArray
 WORST = 10.0
 """Cost of unplaced demand, and the most that a mean latency can cost, in units of its limit."""
 WEIGHTS = (0.4, 0.2, 0.2, 0.2)
-"""alpha_1..4 of Eq. 11 and omega_1..4 of Eq. 13: latency, resources, load imbalance, then spread or success."""
+"""alpha_1..4 of Eq. 11 and omega_1..4 of Eq. 13: latency, resources, imbalance, then spread or success."""
 PENALTIES = (1 / 3, 1 / 3, 1 / 3)
 """rho_1..3 of Eq. 19: resource overuse, temporal violations, robustness."""
 COOPERATION = 0.5
@@ -97,8 +97,8 @@ def add(
     """Add one DAG with prediction `out` (OUTPUTS,) to `sums` (SUMS,) of its region.
 
     `limits`: latency, jitter, skew in seconds, least success; `busiest`: utilisation of its busiest node.
-    A DAG that is not served costs WORST and has success 0. As printed its slack in one bound cancels another's
-    violation, and it adds nothing while it is not served.
+    A DAG that is not served costs WORST and has success 0. As printed its slack in one bound cancels
+    another's violation, and it adds nothing while it is not served.
     """
     latency, jitter, skew, success = limits
     served = out[MEAN] < np.inf

@@ -1,4 +1,4 @@
-"""What a placement fixes of its requests, whatever the load: compact arrays that a utilisation turns into times."""
+"""What a placement fixes of its requests whatever the load, and their prediction at any load."""
 
 import math
 from typing import NamedTuple
@@ -36,11 +36,11 @@ from edgewright.core.substrate import FloatArray, IntArray
 SHARED = 4
 """Stations that two overlapping transfers share and that are compared; of more, the narrowest."""
 MEETINGS = 3
-"""Meetings on several stations that are kept per node pair; what comes later counts at its narrowest station."""
+"""Meetings on several stations that are kept per node pair; a later one counts at its first station alone."""
 
 
 class Settled(NamedTuple):
-    """One settled placement: J jobs (stages, then transfers) of U units (replicas, then node pairs), H visits.
+    """One settled placement: J jobs (stages, transfers) of U units (replicas, node pairs) with H visits.
 
     A unit visits its node, or the stations of its route.
     """
@@ -236,7 +236,7 @@ def _choose_units(
 def _meet_all(
     dag: DagArrays, infra: Infrastructure, table: Scenarios, lay: Layout, req: Request, out: Settled
 ) -> None:
-    """Where a request's parallel branches delay each other: `bend` of visits, meetings on several stations."""
+    """Where a request's parallel branches delay each other: `bend` of visits, and meetings."""
     out.meets[0] = 0
     draws = 1
     for m in range(len(dag.work)):
@@ -296,7 +296,7 @@ def _transfers_meet(
     cap, cap_other = lay.cap[pair], lay.cap[other]
     unit = out.first[M + e] + pair - lay.pair_start[e]
     unit_other = out.first[M + f] + other - lay.pair_start[f]
-    if lay.hops[pair] == 0 or lay.hops[other] == 0:
+    if lay.bits[pair] & lay.bits[other] == 0:
         return
     both = -1.0
     row, row_other = -1, -1

@@ -4,11 +4,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgewright.core.arrays import EVEN, LOST, SAME_NODE, DagArrays
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.substrate import FloatArray, IntArray
 
+Bits = npt.NDArray[np.int64]
 RHO_CAP = 0.95
 """Utilisation beyond which a stretch no longer grows: overload shows as backlog, not as infinity."""
 
@@ -50,6 +52,9 @@ class Layout(NamedTuple):
     """(pairs,) stations of the pair's route."""
     route: IntArray
     """(pairs, P + 3)."""
+    bits: Bits
+    """(pairs,) a bit for each station of the route, several stations to a bit: routes with no bit in common
+    share no station."""
     cap: FloatArray
     """(pairs,) bit/s of the narrowest hop; 0 where there is no path."""
     ideal: FloatArray
@@ -87,6 +92,7 @@ def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layou
         joint=np.zeros(P),
         hops=np.zeros(P, np.int32),
         route=np.zeros((P, infra.path.shape[2] + 3), np.int32),
+        bits=np.zeros(P, np.int64),
         cap=np.zeros(P),
         ideal=np.zeros(P),
         wait=np.zeros(P),
@@ -254,7 +260,7 @@ def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int
     """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user."""
     N, n, cap, fixed = infra.nodes, 0, np.inf, 0.0
     if dag.cell < 0 and (u < 0 or v < 0):
-        lay.hops[pair] = 0
+        lay.hops[pair] = lay.bits[pair] = 0
         lay.cap[pair] = 0.0 if dag.cell == LOST else np.inf
         lay.fixed[pair] = 0.0
         return
@@ -279,6 +285,10 @@ def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int
         cap = min(cap, infra.path_bandwidth[u, v])
         fixed += infra.path_delay[u, v]
     lay.hops[pair], lay.cap[pair], lay.fixed[pair] = n, cap, fixed
+    bits = 0
+    for h in range(n):
+        bits |= 1 << (lay.route[pair, h] % 63)
+    lay.bits[pair] = bits
 
 
 @inlined

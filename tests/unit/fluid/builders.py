@@ -53,7 +53,7 @@ def members() -> list[IntArray]:
 
 
 def templates() -> tuple[ServiceDag, ...]:
-    """A fork-join pipeline, a chain of calls with two replicas, a single stage; alternating between agents."""
+    """A fork-join pipeline, a chain of calls with two replicas, a single stage; for either agent."""
     fork = dag(
         [stage(n) for n in "abcd"],
         [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")],

@@ -45,7 +45,7 @@ class ParallelCity(ParallelEnv[str, Observation, IntArray]):  # type: ignore[mis
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> "spaces.MultiDiscrete[np.int32]":
-        """The same for all agents: per replica slot a row of the agent's nodes, or the last value for 'pending'."""
+        """The same for all agents: per slot a row of the agent's nodes, the last value for 'pending'."""
         return self.action_spaces[agent]
 
     def reset(

@@ -1,4 +1,4 @@
-"""What happens to placements: agents' decisions under core's masks, arrivals and ends, failures, migrations."""
+"""What happens to placements: decisions under core's masks, arrivals, ends, failures, migrations."""
 
 import math
 
@@ -73,7 +73,7 @@ def act(
     g: int,
     choice: IntArray,
 ) -> None:
-    """Apply the decision (S,) of agent g about its head: places among its nodes, their number for 'pending'."""
+    """Apply the decision (S,) of agent g about its head: rows of its nodes, their number for 'pending'."""
     a = state.head[b, g]
     if a < 0:
         return
@@ -169,7 +169,7 @@ def recent(state: State, b: int, a: int) -> int:
 
 @kernel
 def begin(pool: Pool, ground: Ground, script: Script, state: State, b: int) -> None:
-    """What happens to city b at the start of its current period whatever anybody decides, and what comes up."""
+    """What happens to city b at the start of its period whatever anybody decides, and what comes up."""
     _end(pool, script, state, b)
     _arrive(pool, script, state, b)
     t = state.period[b]

@@ -1,4 +1,4 @@
-"""One period of service: placements settle, loads add up, queues grow, and core predicts every DAG's requests."""
+"""One period of service: placements settle, loads add up, queues grow, core predicts every DAG."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from edgewright.emulation.fluid.pool import Pool, template
 from edgewright.emulation.fluid.state import Script, State, Work
 
 IDLE_POWER, BUSY_POWER = 4.0, 8.0
-"""Watts of a core that is powered, and what a busy one draws more: a small edge server of 8 cores, 32-96 W."""
+"""Watts of a powered core, and what a busy one draws more: an edge server of 8 cores has 32-96 W."""
 
 ADAPTATION = 0.1
 """Change of the users' rate to which their link adapts: 5G's coding schemes are about as far apart."""
@@ -82,6 +82,7 @@ def _layout(pool: Pool, work: Work, q: int) -> Layout:
         joint=lay.joint,
         hops=lay.hops,
         route=lay.route,
+        bits=lay.bits,
         cap=lay.cap,
         ideal=lay.ideal,
         wait=lay.wait,

@@ -58,7 +58,7 @@ class Saved(NamedTuple):
 
 
 class Fluid:
-    """B cities in lockstep. `members`: nodes of each of G agents; `dags` and `region`: templates and their agents.
+    """B cities in lockstep. `members`: nodes of each of G agents; `dags`, `region`: templates, their agents.
 
     Raises ValueError for an agent without nodes, a node of two agents, or noise that is negative.
     """
@@ -96,8 +96,8 @@ class Fluid:
         lengths = {(len(e.factor), e.period, len(e.dags)) for e in episodes}
         if len(lengths) != 1 or len(episodes) != len(seeds):
             raise ValueError(
-                f"{len(episodes)} episodes of (periods, seconds, templates) {sorted(lengths)} and {len(seeds)} "
-                "seeds: all episodes must be alike, and there must be a seed for each"
+                f"{len(episodes)} episodes of (periods, seconds, templates) {sorted(lengths)} and "
+                f"{len(seeds)} seeds: all episodes must be alike, and there must be a seed for each"
             )
         ((_, self.period, templates),) = lengths
         if templates != len(self.pool.stages):

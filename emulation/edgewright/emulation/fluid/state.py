@@ -18,7 +18,7 @@ MINUTE = 6
 """Periods of ten seconds over which migrations are limited."""
 FAILED, PLACED, MIGRATED, KEPT, ENDED = range(5)
 COUNTERS = 5
-"""What agents did: attempts that left a DAG pending, placed DAGs, moved replicas, refused moves, ended DAGs."""
+"""Attempts that left a DAG pending, placed DAGs, moved replicas, refused moves, ended DAGs."""
 
 
 class Episode(Protocol):
@@ -301,6 +301,7 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
         joint=np.zeros(P),
         hops=np.zeros(P, np.int32),
         route=np.zeros((P, infra.path.shape[2] + 3), np.int32),
+        bits=np.zeros(P, np.int64),
         cap=np.zeros(P),
         ideal=np.zeros(P),
         wait=np.zeros(P),
