@@ -19,6 +19,8 @@ COOPERATION = 0.5
 LARGEST_VARIANCE = 0.25
 """Of shares in [0, 1]: half of the nodes full, half empty."""
 LARGEST_DEVIATION = 0.5
+MIGRATION = 0.01
+"""Cost of a replica that moves: it is started twice and its image is pulled again."""
 STABLE = 0.85
 """gamma_stab of Eq. 19: the utilisation that a gate admits."""
 RATE, COST, REACHED, TEMPORAL, ROBUST, LATENCY = range(6)

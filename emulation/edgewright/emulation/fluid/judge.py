@@ -22,7 +22,7 @@ from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.decide import recent
 from edgewright.emulation.fluid.pool import Pool
 from edgewright.emulation.fluid.serve import placement
-from edgewright.emulation.fluid.state import Ground, Script, State, Work
+from edgewright.emulation.fluid.state import MINUTE, Ground, Script, State, Work
 
 
 @kernel
@@ -57,6 +57,9 @@ def reward(
             sums[G, column] += sums[g, column]
     offered = terms.moments(ground.capacity, state.used[b], ground.region, ground.governed, work.usage)
     terms.rewards(sums, work.usage, offered, weights, ground.largest_limit, printed, out)
+    for i in range(state.actives[b]):
+        a = state.active[b, i]
+        out[pool.region[script.template[b, a]]] -= terms.MIGRATION * state.moved[b, a, t % MINUTE]
 
 
 @inlined
