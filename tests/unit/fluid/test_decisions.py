@@ -136,7 +136,7 @@ def test_a_dead_node_takes_its_replicas_only() -> None:
 
 def test_a_burst_is_remembered() -> None:
     plan = one(2)
-    plan.factor[3:5] = 200.0
+    plan.factor[3:5] = 1000.0
     fluid = simulator()
     fluid.reset([plan], [0])
     means = []

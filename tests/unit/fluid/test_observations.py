@@ -5,13 +5,13 @@ import pytest
 from tests.unit.fluid.builders import episode, members, random_choice, simulator, templates, town
 
 from edgewright.agents.snapshot import Measured, snapshot
-from edgewright.core.observe import HEAD, NODE, SLOT, observe, schema, size
+from edgewright.core.observe import HEAD, NODE, SLOT, Observation, observe, schema, size
 from edgewright.core.outcome import PERCENTILE, VIOLATION
 from edgewright.core.problem import PlacedDag, World
 from edgewright.emulation.fluid.simulator import Fluid
 
 
-def live(fluid: Fluid, g: int) -> np.ndarray:  # type: ignore[type-arg]
+def live(fluid: Fluid, g: int) -> Observation:
     """What agent g of a cluster would see: its own nodes' rows of one world that is the city's."""
     state, script, pool, substrate = fluid.state, fluid.script, fluid.pool, town()
     a, t = int(state.head[0, g]), int(state.period[0])
@@ -37,10 +37,13 @@ def live(fluid: Fluid, g: int) -> np.ndarray:  # type: ignore[type-arg]
     rows = members()[g]
     place = {int(n): i for i, n in enumerate(rows)}
     part = whole._replace(
-        **{
-            name: np.ascontiguousarray(getattr(whole, name)[rows])
-            for name in ("capacity", "used", "foreign", "ready", "cpu", "uplink", "downlink")
-        },
+        capacity=whole.capacity[rows],
+        used=whole.used[rows],
+        foreign=whole.foreign[rows],
+        ready=whole.ready[rows],
+        cpu=whole.cpu[rows],
+        uplink=whole.uplink[rows],
+        downlink=whole.downlink[rows],
         delay=np.ascontiguousarray(substrate.path_delay[script.cell[0, t, a], rows]),
         node=np.array([place.get(int(n), -1) for n in whole.node], np.int32),
     )
