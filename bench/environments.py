@@ -88,7 +88,7 @@ def _pettingzoo(found: Findings, of: Game, steps: int) -> None:
     rng = np.random.default_rng(0)
     slots, nodes = env.simulator.slots, env.simulator.nodes
     actions: list[dict[str, IntArray]] = [
-        {agent: rng.integers(0, nodes, slots).astype(np.int32) for agent in env.agents} for _ in range(32)
+        {agent: rng.integers(0, nodes, (slots,)).astype(np.int32) for agent in env.agents} for _ in range(32)
     ]
     for i in range(20):
         env.step(actions[i])

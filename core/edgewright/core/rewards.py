@@ -144,7 +144,7 @@ def rewards(
     most = np.inf if printed else 1.0
     spread = deviation(mean, G)
     fairness = spread if printed else min(spread / LARGEST_DEVIATION, 1.0)
-    common = -(
+    common: float = -(
         weights[0] * _latency(sums[G], largest, printed)
         + weights[1] * mean[G]
         + weights[2] * min(usage[1, G] * scale, most)
@@ -173,8 +173,9 @@ def rewards(
 def _latency(sums: FloatArray, largest: float, printed: bool) -> float:
     if sums[RATE] <= 0.0:
         return 0.0
-    value: float = sums[LATENCY] / largest if printed else sums[COST] / WORST
-    return value / sums[RATE]
+    total = sums[LATENCY] / largest if printed else sums[COST] / WORST
+    value: float = total / sums[RATE]
+    return value
 
 
 @inlined

@@ -11,7 +11,7 @@ from edgewright.core.outcome import MEAN, SUCCESS
 from edgewright.core.problem import Problem, World
 from edgewright.core.rewards import usage
 from edgewright.core.stations import RHO_CAP
-from edgewright.core.substrate import IntArray
+from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.emulation.fluid.simulator import Fluid
 from edgewright.emulation.fluid.state import FAILED, MIGRATED, PLACED
 
@@ -46,7 +46,7 @@ def choice(fluid: Fluid, rows: list[int]) -> IntArray:
     return out
 
 
-def reserved(fluid: Fluid) -> np.ndarray:  # type: ignore[type-arg]
+def reserved(fluid: Fluid) -> FloatArray:
     """What all replicas request, counted anew."""
     state, script, pool = fluid.state, fluid.script, fluid.pool
     used = np.zeros_like(state.used)
