@@ -1,4 +1,4 @@
-"""Placements follow core's masks, moves are made before they break, failures take replicas, queues remember."""
+"""Placements follow core's masks; moves, failures and queues do what the reference says."""
 
 import numpy as np
 from hypothesis import given, settings
