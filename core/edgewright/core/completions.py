@@ -4,10 +4,10 @@ import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.commitment import regret, weigh
-from edgewright.core.evaluate import WORST
 from edgewright.core.kernel import kernel
 from edgewright.core.overlap import overlap
 from edgewright.core.request import Request, draw, mean_of, times_called
+from edgewright.core.rewards import WORST
 from edgewright.core.rules import Rules, has_room
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, copy, settle, time

@@ -12,12 +12,11 @@ from edgewright.core.neighbours import affected
 from edgewright.core.outcome import MEAN, OUTPUTS
 from edgewright.core.problem import Prediction, Problem
 from edgewright.core.request import make_request
+from edgewright.core.rewards import WORST
 from edgewright.core.scenarios import SEARCH, scenarios
 from edgewright.core.stations import make_layout
 from edgewright.core.substrate import FloatArray, IntArray
 
-WORST = 10.0
-"""Cost of unplaced demand, and the most that a mean latency can cost, in units of its limit."""
 FEW, REMEMBERED = 8, 4096
 """Placements asked about at once whose effect on other DAGs is remembered, and how many effects in all."""
 

@@ -4,17 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.evaluate import WORST
 from edgewright.core.load import world_load
 from edgewright.core.outcome import MEAN, SUCCESS
 from edgewright.core.problem import World
+from edgewright.core.rewards import LARGEST_DEVIATION, LARGEST_VARIANCE, WEIGHTS, WORST, usage
 from edgewright.core.scenarios import STATUS, scenarios
 from edgewright.core.substrate import FloatArray
-
-WEIGHTS = (0.4, 0.2, 0.2, 0.2)
-"""alpha_1..4 of Eq. 11: latency, resources, load imbalance, spread between regions."""
-LARGEST_VARIANCE = 0.25
-"""Of shares in [0, 1]: half of the nodes full, half empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +62,32 @@ def utility(
         rates.append(use.arrays.rate)
     total = sum(rates)
     share = np.array(rates) / total if total > 0 else np.zeros(len(rates))
-    usage = resource_usage(world)
+    moments = _moments(world)
     return Utility(
         latency=float(share @ np.array(cost)) / WORST,
-        resources=float(usage.mean()) if usage.size else 0.0,
-        imbalance=_clip(float(usage.var(axis=0).mean()) / LARGEST_VARIANCE) if usage.size else 0.0,
-        fairness=_clip(_between_regions(world, usage) / 0.5),
+        resources=float(moments[0, -1]),
+        imbalance=_clip(float(moments[1, -1]) / LARGEST_VARIANCE),
+        fairness=_clip(float(np.std(moments[0, :-1])) / LARGEST_DEVIATION),
         success=float(share @ np.array(success)) if total > 0 else 1.0,
         weights=weights,
     )
 
 
-def resource_usage(world: World) -> FloatArray:
-    """(N, R') reserved shares u_n^r in [0, 1] of the resources that some node offers (Eq. 17's u)."""
-    capacity = world.substrate.capacity
-    offered = capacity.max(axis=0, initial=0.0) > 0
-    used, capacity = world.used[:, offered], capacity[:, offered]
-    share = np.divide(used, capacity, out=np.zeros_like(used, float), where=capacity > 0)
-    return np.asarray(np.clip(share, 0.0, 1.0), float)
-
-
-def _between_regions(world: World, usage: FloatArray) -> float:
-    regions: dict[str, list[int]] = {}
-    for n, node in enumerate(world.substrate.nodes):
-        regions.setdefault(node.region, []).append(n)
-    if len(regions) < 2:
-        return 0.0
-    return float(np.std([usage[rows].mean() for rows in regions.values()]))
+def _moments(world: World) -> FloatArray:
+    """(5, regions + 1) `rewards.moments` of the world; regions in the order of their first node."""
+    nodes = world.substrate.nodes
+    number: dict[str, int] = {}
+    region = np.array([number.setdefault(node.region, len(number)) for node in nodes], np.int32)
+    out = np.zeros((5, len(number) + 1))
+    count = np.append(np.bincount(region), len(nodes)).astype(float)
+    usage(
+        np.ascontiguousarray(world.substrate.capacity, float),
+        np.ascontiguousarray(world.used, float),
+        region,
+        count,
+        out,
+    )
+    return out
 
 
 def _clip(value: float) -> float:

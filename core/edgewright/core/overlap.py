@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
 from edgewright.core.scenarios import PAYLOAD_VARIATION, WORK_VARIATION, log_normal
 from edgewright.core.stations import Infrastructure, Layout, near, prefers, replicas, station_rate, stretch
 from edgewright.core.substrate import FloatArray, IntArray
@@ -33,7 +33,7 @@ def choose(dag: DagArrays, infra: Infrastructure, lay: Layout, chosen: IntArray,
     return -1
 
 
-@kernel
+@inlined
 def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
     """E[min((a S - lead)+, b S')]: work left in both when the second job starts, S and S' over `points`."""
     total = 0.0
@@ -46,15 +46,15 @@ def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
     return total / (len(points) * len(points))
 
 
-@kernel
-def _slower(rate: float, cap: float, other: float) -> float:
+@inlined
+def slower(rate: float, cap: float, other: float) -> float:
     """Seconds added per unit of work that a job shares a station of `rate` with a job capped at `other`."""
     fair = min(cap, max(rate / 2.0, rate - other))
     return 1.0 / fair - 1.0 / cap
 
 
-@kernel
-def _meet(
+@inlined
+def meet(
     sizes: tuple[float, float],
     caps: tuple[float, float],
     starts: tuple[float, float],
@@ -96,7 +96,7 @@ def overlap(
         for m in dag.order:
             settled = lay.placed[m] == lay.total[m]
             chosen[m] = choose(dag, infra, lay, chosen, m, choice[m, d]) if settled else -1
-        _begin(dag, lay, chosen, duration, begin)
+        begin_idle(dag, lay, chosen, duration, begin)
         for p in range(len(dag.stage_pairs)):
             a, b = dag.stage_pairs[p]
             if chosen[a] >= 0 and chosen[b] >= 0 and begin[a] < np.inf and begin[b] < np.inf:
@@ -116,7 +116,7 @@ def _settled(dag: DagArrays, chosen: IntArray, begin: FloatArray, t: int) -> boo
     return begin[len(dag.work) + t] < np.inf
 
 
-@kernel
+@inlined
 def pair_of(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> int:
     """The node pair that transfer t uses when each stage's replica is `chosen`."""
     source, target = dag.source[t], dag.target[t]
@@ -126,7 +126,9 @@ def pair_of(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> int:
 
 
 @kernel
-def _begin(dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, begin: FloatArray) -> None:
+def begin_idle(
+    dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, begin: FloatArray
+) -> None:
     """Idle start times of every stage (0..M) and transfer (M..M+T) of a request."""
     begin[:] = 0.0
     if dag.pipeline:
@@ -189,7 +191,7 @@ def _begin_calls(
                         now += dag.calls[t] * _trip(dag, lay, chosen, duration, t)
 
 
-@kernel
+@inlined
 def _idle(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> float:
     """Infinite, which is to say unknown, where an end has no replica yet."""
     if (dag.source[t] >= 0 and chosen[dag.source[t]] < 0) or (
@@ -200,7 +202,7 @@ def _idle(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> float:
     return lay.ideal[pair] + lay.fixed[pair]
 
 
-@kernel
+@inlined
 def _stage_idle(lay: Layout, m: int, replica: int) -> float:
     if replica < 0:
         return np.inf
@@ -208,7 +210,7 @@ def _stage_idle(lay: Layout, m: int, replica: int) -> float:
     return lay.stage_ideal[slot] + lay.stage_fixed[slot]
 
 
-@kernel
+@inlined
 def _trip(dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, t: int) -> float:
     return _idle(dag, lay, chosen, t) + duration[dag.target[t]] + _idle(dag, lay, chosen, dag.back[t])
 
@@ -229,6 +231,8 @@ def _transfers_meet(
     if dag.size[e] <= 0.0 or dag.size[f] <= 0.0:
         return
     pair, other = pair_of(dag, lay, chosen, e), pair_of(dag, lay, chosen, f)
+    if lay.bits[pair] & lay.bits[other] == 0:
+        return
     cap, cap_other = lay.cap[pair], lay.cap[other]
     worst, worst_other = 0.0, 0.0
     for h in range(lay.hops[pair]):
@@ -236,14 +240,14 @@ def _transfers_meet(
         for i in range(lay.hops[other]):
             if lay.route[other, i] == station:
                 rate = station_rate(dag, infra, station)
-                worst = max(worst, _slower(rate, cap, cap_other) * (1.0 + stretch(rho[station], rate / cap)))
+                worst = max(worst, slower(rate, cap, cap_other) * (1.0 + stretch(rho[station], rate / cap)))
                 worst_other = max(
                     worst_other,
-                    _slower(rate, cap_other, cap) * (1.0 + stretch(rho[station], rate / cap_other)),
+                    slower(rate, cap_other, cap) * (1.0 + stretch(rho[station], rate / cap_other)),
                 )
     if worst > 0.0 or worst_other > 0.0:
         M = len(dag.work)
-        both = _meet(
+        both = meet(
             (dag.size[e], dag.size[f]), (cap, cap_other), (begin[M + e], begin[M + f]), PAYLOAD_POINTS
         )
         added[M + e] += worst * both / draws
@@ -269,8 +273,8 @@ def _stages_meet(
     rate, speed = infra.capacity[node], infra.speed[node]
     cap = min(dag.cores[a], infra.cores[node]) * speed
     cap_other = min(dag.cores[b], infra.cores[node]) * speed
-    slow, slow_other = _slower(rate, cap, cap_other), _slower(rate, cap_other, cap)
+    slow, slow_other = slower(rate, cap, cap_other), slower(rate, cap_other, cap)
     if slow > 0.0 or slow_other > 0.0:
-        both = _meet((dag.work[a], dag.work[b]), (cap, cap_other), (begin[a], begin[b]), WORK_POINTS)
+        both = meet((dag.work[a], dag.work[b]), (cap, cap_other), (begin[a], begin[b]), WORK_POINTS)
         added[a] += slow * (1.0 + stretch(rho[node], rate / cap)) * both / draws
         added[b] += slow_other * (1.0 + stretch(rho[node], rate / cap_other)) * both / draws

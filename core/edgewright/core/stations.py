@@ -4,11 +4,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgewright.core.arrays import EVEN, LOST, SAME_NODE, DagArrays
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
 from edgewright.core.substrate import FloatArray, IntArray
 
+Bits = npt.NDArray[np.int64]
 RHO_CAP = 0.95
 """Utilisation beyond which a stretch no longer grows: overload shows as backlog, not as infinity."""
 
@@ -52,6 +54,9 @@ class Layout(NamedTuple):
     """(pairs,) stations of the pair's route."""
     route: IntArray
     """(pairs, P + 3)."""
+    bits: Bits
+    """(pairs,) a bit for each station of the route, several stations to a bit: routes with no bit in common
+    share no station."""
     cap: FloatArray
     """(pairs,) bit/s of the narrowest hop; 0 where there is no path."""
     ideal: FloatArray
@@ -60,10 +65,13 @@ class Layout(NamedTuple):
     """(pairs,) x Q, seconds."""
     fixed: FloatArray
     """(pairs,) d, seconds."""
+    late: FloatArray
+    """(pairs,) d and the queues on the route, seconds."""
     stage_ideal: FloatArray
     """(S,) the same for the work of each slot."""
     stage_wait: FloatArray
     stage_fixed: FloatArray
+    stage_late: FloatArray
     touched: IntArray
     """Stations with load of this placement, first `used[0]`."""
     used: IntArray
@@ -86,39 +94,42 @@ def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layou
         joint=np.zeros(P),
         hops=np.zeros(P, np.int32),
         route=np.zeros((P, infra.path.shape[2] + 3), np.int32),
+        bits=np.zeros(P, np.int64),
         cap=np.zeros(P),
         ideal=np.zeros(P),
         wait=np.zeros(P),
         fixed=np.zeros(P),
+        late=np.zeros(P),
         stage_ideal=np.zeros(S),
         stage_wait=np.zeros(S),
         stage_fixed=np.zeros(S),
+        stage_late=np.zeros(S),
         touched=np.zeros(stations, np.int32),
         used=np.zeros(1, np.int32),
         rho=np.zeros(stations),
     )
 
 
-@kernel
+@inlined
 def copy(source: FloatArray | IntArray, target: FloatArray | IntArray) -> None:
     """target[:] = source, without the buffer that numpy semantics ask for."""
     for i in range(len(source)):
         target[i] = source[i]
 
 
-@kernel
+@inlined
 def replicas(lay: Layout, stage: int) -> int:
     """Placed replicas of a stage; the user counts as one."""
     return lay.placed[stage] if stage >= 0 else 1
 
 
-@kernel
+@inlined
 def pairs(dag: DagArrays, lay: Layout, t: int) -> int:
     """Node pairs that transfer t uses."""
     return replicas(lay, dag.source[t]) * replicas(lay, dag.target[t])
 
 
-@kernel
+@inlined
 def location(lay: Layout, stage: int, replica: int) -> int:
     """Node of a replica; -1 for the user."""
     return lay.node[lay.start[stage] + replica] if stage >= 0 else -1
@@ -159,7 +170,7 @@ def settle(
                 _add(lay, node, work / infra.capacity[node])
 
 
-@kernel
+@inlined
 def _add(lay: Layout, station: int, rho: float) -> None:
     if rho > 0.0:
         if lay.rho[station] == 0.0:
@@ -187,7 +198,7 @@ def _arrange(lay: Layout, assign: IntArray, whole: bool) -> None:
         lay.total[m] = n if whole else lay.start[m + 1] - first
 
 
-@kernel
+@inlined
 def near(dag: DagArrays, infra: Infrastructure, lay: Layout, stage: int, caller: int) -> int:
     """How many replicas of `stage` the Service prefers for a caller on node `caller`; 0 for no preference."""
     if dag.traffic[stage] == EVEN or caller < 0:
@@ -198,7 +209,7 @@ def near(dag: DagArrays, infra: Infrastructure, lay: Layout, stage: int, caller:
     return found
 
 
-@kernel
+@inlined
 def prefers(dag: DagArrays, infra: Infrastructure, stage: int, caller: int, node: int) -> int:
     """1 where the Service of `stage` prefers a replica on `node` for a caller on node `caller`."""
     if dag.traffic[stage] == SAME_NODE:
@@ -229,7 +240,7 @@ def _share(dag: DagArrays, infra: Infrastructure, lay: Layout) -> None:
             lay.share[lay.start[m] + i] = share
 
 
-@kernel
+@inlined
 def _joint(
     dag: DagArrays, infra: Infrastructure, lay: Layout, source: int, i: int, target: int, j: int
 ) -> float:
@@ -246,12 +257,12 @@ def _joint(
     return first * second
 
 
-@kernel
+@inlined
 def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int, v: int) -> None:
     """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user."""
     N, n, cap, fixed = infra.nodes, 0, np.inf, 0.0
     if dag.cell < 0 and (u < 0 or v < 0):
-        lay.hops[pair] = 0
+        lay.hops[pair] = lay.bits[pair] = 0
         lay.cap[pair] = 0.0 if dag.cell == LOST else np.inf
         lay.fixed[pair] = 0.0
         return
@@ -276,9 +287,13 @@ def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int
         cap = min(cap, infra.path_bandwidth[u, v])
         fixed += infra.path_delay[u, v]
     lay.hops[pair], lay.cap[pair], lay.fixed[pair] = n, cap, fixed
+    bits = 0
+    for h in range(n):
+        bits |= 1 << (lay.route[pair, h] % 63)
+    lay.bits[pair] = bits
 
 
-@kernel
+@inlined
 def station_rate(dag: DagArrays, infra: Infrastructure, station: int) -> float:
     """What a station serves for this DAG per second: a cell's airtime carries its users' rate."""
     if 3 * infra.nodes <= station < 5 * infra.nodes:
@@ -286,7 +301,7 @@ def station_rate(dag: DagArrays, infra: Infrastructure, station: int) -> float:
     return infra.capacity[station]
 
 
-@kernel
+@inlined
 def stretch(rho: float, k: float) -> float:
     """Q(rho, k): mean wait over ideal time of a job that may use 1/k of a processor-sharing station.
 
@@ -297,12 +312,22 @@ def stretch(rho: float, k: float) -> float:
     rho = min(rho, RHO_CAP)
     if k <= 1.0:
         return rho / (1.0 - rho)
-    if not k < np.inf:
-        return 0.0
-    return rho ** (math.sqrt(2.0 * (k + 1.0)) - 1.0) / (k * (1.0 - rho))
+    return rho ** stretch_power(k) * stretch_scale(k) / (1.0 - rho)
 
 
-@kernel
+@inlined
+def stretch_power(k: float) -> float:
+    """The exponent of `stretch`, at most that of a billion servers: there the factor 1/k is 0 already."""
+    return math.sqrt(2.0 * (min(max(k, 1.0), 1e9) + 1.0)) - 1.0
+
+
+@inlined
+def stretch_scale(k: float) -> float:
+    """The factor 1/k of `stretch`."""
+    return 1.0 / max(k, 1.0)
+
+
+@inlined
 def container_rho(dag: DagArrays, lay: Layout, m: int, slot: int, speed: float) -> float:
     """Utilisation of a replica's own CPU limit, `speed` instructions per second."""
     return dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m] / speed
@@ -322,7 +347,7 @@ def time(dag: DagArrays, infra: Infrastructure, lay: Layout, rho: FloatArray, ba
             time_pair(dag, infra, lay, rho, backlog, t, pair, 0.0)
 
 
-@kernel
+@inlined
 def time_stage(
     dag: DagArrays,
     infra: Infrastructure,
@@ -344,10 +369,11 @@ def time_stage(
         q = math.sqrt(own * own + q * q)
     lay.stage_ideal[slot] = ideal
     lay.stage_wait[slot] = ideal * q
-    lay.stage_fixed[slot] = infra.compute_delay[node] + backlog[node]
+    lay.stage_fixed[slot] = infra.compute_delay[node]
+    lay.stage_late[slot] = infra.compute_delay[node] + backlog[node]
 
 
-@kernel
+@inlined
 def time_pair(
     dag: DagArrays,
     infra: Infrastructure,
@@ -362,12 +388,12 @@ def time_pair(
     cap = lay.cap[pair]
     if cap <= 0.0:
         lay.ideal[pair] = lay.wait[pair] = 0.0
-        lay.fixed[pair] = np.inf
+        lay.fixed[pair] = lay.late[pair] = np.inf
         return
-    ideal, q, fixed = dag.size[t] / cap, 0.0, lay.fixed[pair]
+    ideal, q, late = dag.size[t] / cap, 0.0, lay.fixed[pair]
     for h in range(lay.hops[pair]):
         station = lay.route[pair, h]
         rate = station_rate(dag, infra, station)
         q += stretch(rho[station] + extra / rate, rate / cap)
-        fixed += backlog[station]
-    lay.ideal[pair], lay.wait[pair], lay.fixed[pair] = ideal, ideal * q, fixed
+        late += backlog[station]
+    lay.ideal[pair], lay.wait[pair], lay.late[pair] = ideal, ideal * q, late

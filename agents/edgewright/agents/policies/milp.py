@@ -8,9 +8,9 @@ from edgewright.agents.policies.heuristic import Heuristic
 from edgewright.agents.policies.milp_model import build
 from edgewright.agents.policies.verdict import Verdict
 from edgewright.agents.policy import library
-from edgewright.core.evaluate import WORST
 from edgewright.core.feasibility import Gate
 from edgewright.core.problem import Decision, Problem
+from edgewright.core.rewards import WORST
 from edgewright.core.units import MS
 
 TOLERANCE = 1e-5
