@@ -27,7 +27,7 @@ ORDER = (
 )
 """Policies keep their colour and marker over all figures; the ninth and later share those of the first."""
 
-_STYLE = {
+_STYLE: dict[str, object] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
@@ -48,7 +48,7 @@ def style() -> Iterator[None]:
     """Fonts, grids and colours of a figure and of its files."""
     from matplotlib import rc_context  # noqa: PLC0415 - a second of imports that only figures need
 
-    with rc_context(_STYLE):
+    with rc_context(_STYLE):  # type: ignore[arg-type]  # its keys are a type of a page in length
         yield
 
 

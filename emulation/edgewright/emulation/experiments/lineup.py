@@ -26,7 +26,7 @@ def present(*names: str) -> tuple[str, ...]:
 def ready(name: str) -> Policy:
     """The policy after a decision of each flow on a small problem, so that no compiling is timed."""
     policy = create(name)
-    flows = set()
+    flows: set[str] = set()
     seed = 0
     while len(flows) < 2:
         problem = make_problem(seed, stages=4, nodes=8)

@@ -158,6 +158,7 @@ def figures(frame: "pd.DataFrame", config: Gaps) -> "Mapping[str, Figure]":
                 box.set(facecolor=look(name, config.policies)["color"], alpha=0.6)
             panel.set_xticks(range(1, len(config.policies) + 1), config.policies, rotation=35, ha="right")
             panel.set_yscale("symlog", linthresh=1.0)
+            panel.yaxis.set_major_formatter("{x:g}")
             panel.set_ylim(bottom=-0.1)
             panel.set_title(f"{stages} microservices on {nodes} nodes")
         axes[0].set_ylabel("gap to the best J known (%)")

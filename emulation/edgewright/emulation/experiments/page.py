@@ -101,15 +101,15 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1f2937; margin: 0 auto; max
   padding: 2rem 1.5rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .5rem } h2 { font-size: 1.25rem; margin: 0 0 .25rem }
 h2 small { color: #6b7280; font-weight: normal; font-size: .85rem; margin-left: .5rem }
-nav ul { list-style: none; padding: 0; columns: 2 } nav li { margin: .2rem 0 } 
+nav ul { list-style: none; padding: 0; columns: 2 } nav li { margin: .2rem 0 }
 nav span { color: #6b7280; margin-left: .6rem; font-size: .85rem }
 a { color: #1d4ed8; text-decoration: none } a:hover { text-decoration: underline }
 section { border-top: 1px solid #e5e7eb; padding: 1.75rem 0 }
 .question { color: #4b5563; margin: 0 0 1rem } img { width: 100%; height: auto; margin: .25rem 0 1rem }
-.wide { overflow-x: auto } 
+.wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .3rem .7rem; border-bottom: 1px solid #e5e7eb; white-space: nowrap }
-th { background: #f9fafb; white-space: normal; vertical-align: bottom } 
+th { background: #f9fafb; white-space: normal; vertical-align: bottom }
 th:first-child, td:first-child { text-align: left }
 tbody tr:hover { background: #f3f4f6 } .incomparable { color: #9ca3af; font-style: italic }
 .notes { color: #4b5563; font-size: .85rem; padding-left: 1.2rem }
