@@ -1,7 +1,8 @@
 """The one interface behind which every placement policy stands."""
 
+import importlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgewright.core.problem import Decision, Problem
 
@@ -20,3 +21,18 @@ class Policy(Protocol):
 
 
 PolicyFactory = Callable[[], Policy]
+
+
+class PolicyUnavailableError(RuntimeError):
+    """The algorithm exists, but not in this installation; the message says what is missing."""
+
+
+def library(algorithm: str, module: str) -> Any:
+    """The module of an optional library; raises PolicyUnavailableError where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise PolicyUnavailableError(
+            f"algorithm {algorithm} needs the library {module.partition('.')[0]}, which is not installed: "
+            "install edgewright[baselines], or choose another algorithm"
+        ) from error

@@ -82,6 +82,7 @@ def overlap(
 
     For jobs e, f of which neither waits for the other, O_e gains E[min(rem_e, rem_f)] (1/r - 1/c_e) (1 + Q)
     with r = min(c_e, max(B/2, B - c_f)) on their worst shared station of rate B, start times taken idle.
+    In a partial placement, jobs count whose ends and start times are settled: what the rest adds is missing.
     """
     M = len(dag.work)
     added[:] = 0.0
@@ -91,13 +92,17 @@ def overlap(
             draws = choice.shape[1]
     for d in range(draws):
         for m in dag.order:
-            chosen[m] = choose(dag, infra, lay, chosen, m, choice[m, d])
+            settled = lay.placed[m] == lay.total[m]
+            chosen[m] = choose(dag, infra, lay, chosen, m, choice[m, d]) if settled else -1
         _begin(dag, lay, chosen, duration, begin)
         for p in range(len(dag.stage_pairs)):
-            _stages_meet(dag, infra, lay, rho, chosen, begin, added, draws, p)
+            a, b = dag.stage_pairs[p]
+            if chosen[a] >= 0 and chosen[b] >= 0 and begin[a] < np.inf and begin[b] < np.inf:
+                _stages_meet(dag, infra, lay, rho, chosen, begin, added, draws, a, b)
         for p in range(len(dag.transfer_pairs)):
             e, f = dag.transfer_pairs[p]
-            _transfers_meet(dag, infra, lay, rho, chosen, begin, added, draws, e, f)
+            if begin[M + e] < np.inf and begin[M + f] < np.inf:
+                _transfers_meet(dag, infra, lay, rho, chosen, begin, added, draws, e, f)
 
 
 @kernel
@@ -175,12 +180,18 @@ def _begin_calls(
 
 @kernel
 def _idle(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> float:
+    """Infinite, which is to say unknown, where an end has no replica yet."""
+    source, target = dag.source[t], dag.target[t]
+    if (source >= 0 and chosen[source] < 0) or (target >= 0 and chosen[target] < 0):
+        return np.inf
     pair = pair_of(dag, lay, chosen, t)
     return lay.ideal[pair] + lay.fixed[pair]
 
 
 @kernel
 def _stage_idle(lay: Layout, m: int, replica: int) -> float:
+    if replica < 0:
+        return np.inf
     slot = lay.start[m] + replica
     return lay.stage_ideal[slot] + lay.stage_fixed[slot]
 
@@ -237,9 +248,9 @@ def _stages_meet(
     begin: FloatArray,
     added: FloatArray,
     draws: int,
-    p: int,
+    a: int,
+    b: int,
 ) -> None:
-    a, b = dag.stage_pairs[p]
     node = lay.node[lay.start[a] + chosen[a]]
     if node != lay.node[lay.start[b] + chosen[b]] or dag.work[a] <= 0.0 or dag.work[b] <= 0.0:
         return
