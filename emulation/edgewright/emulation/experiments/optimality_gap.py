@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-POLICIES = ("random", "best-fit", "heuristic")
+POLICIES = ("random", "best-fit", "kube", "network-aware", "heft", "genetic", "milp", "heuristic")
 PROVEN = 1e-6
 """Relative difference of bound and objective that counts as none."""
 

@@ -1,4 +1,4 @@
-"""How policies are judged: each places all DAGs one after the other, then the event simulator says what came of it."""
+"""How policies are judged: each places all DAGs one by one, then the event simulator says what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -156,7 +156,10 @@ def _city(setting: Setting, outcome: Outcome, found: Score) -> Row:
     if found.observed is not None:
         load = found.observed.utilisation
     share = np.divide(
-        world.used, setting.substrate.capacity, out=np.zeros_like(world.used), where=setting.substrate.capacity > 0
+        world.used,
+        setting.substrate.capacity,
+        out=np.zeros_like(world.used),
+        where=setting.substrate.capacity > 0,
     )[:, :3]
     return {
         "city_violation": found.total_violation,

@@ -1,6 +1,5 @@
-"""What all policies of a comparison are given: a city, its DAGs, and which nodes an agent may use for each."""
+"""What all policies of a comparison are given: a city, its DAGs, and the nodes that may be used for each."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -121,3 +120,25 @@ def draw_dag(stream: np.random.Generator, name: str, shape: Shape, cells: list[s
         qos=Qos(max_latency=shape.limit),
         service_class="immersive" if shape.immersive else "twin",
     )
+
+
+DAGS_PER_REGION = 5
+NOMINAL = 150.0
+"""Requests per second and region for which the work of `workload`'s DAGs is sized."""
+
+
+def workload(scenario: str, nodes: int | None, regions: int | None, *, seed: int, rate: float) -> Setting:
+    """A city whose every region has `rate` requests per second, over DAGs that are the same at every rate."""
+    built, substrate = city(scenario, nodes, regions)
+    stream = np.random.default_rng([seed, 2])
+    share = NOMINAL / DAGS_PER_REGION
+    dags = []
+    for number in range(DAGS_PER_REGION):
+        for r, region in enumerate(built.regions):
+            cells = [name for name in region.nodes if substrate.nodes[substrate.index[name]].radio]
+            shape = Shape(int(stream.integers(6, 12)), 1, share, 30 * MS)
+            dag = draw_dag(stream, f"dag-{r}-{number}", shape, cells)
+            many = tuple(replace(m, max_replicas=4) for m in dag.microservices)
+            demand = replace(dag.demand, rate=rate / DAGS_PER_REGION)
+            dags.append((r, replace(dag, microservices=many, demand=demand)))
+    return make_setting(built, substrate, dags)
