@@ -8,6 +8,7 @@ import numpy as np
 from edgewright.core.arrays import DagArrays
 from edgewright.core.evaluate import WORST
 from edgewright.core.kernel import entry, kernel
+from edgewright.core.overlap import overlap
 from edgewright.core.request import Request, draw, mean_of, times_called
 from edgewright.core.rules import Rules, has_room, score, take
 from edgewright.core.scenarios import Scenarios
@@ -216,7 +217,7 @@ def bound(
         overloaded = overloaded or rho[station] > rules.most[station] * (1.0 + 1e-9)
     if not overloaded:
         time(dag, infra, lay, rho, rules.idle)
-        req.added[:] = 0.0
+        overlap(dag, infra, lay, rho, table.overlap_choice, req.chosen, req.duration, req.begin, req.added)
         draw(dag, infra, lay, table, req, tree.floor)
     for station in lay.touched[: lay.used[0]]:
         rho[station] = rules.background[station]

@@ -1,5 +1,7 @@
 """How much one request's parallel branches delay each other on stations that they share."""
 
+import numpy as np
+
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import kernel
 from edgewright.core.scenarios import PAYLOAD_VARIATION, WORK_VARIATION, log_normal
@@ -101,8 +103,17 @@ def overlap(
                 _stages_meet(dag, infra, lay, rho, chosen, begin, added, draws, a, b)
         for p in range(len(dag.transfer_pairs)):
             e, f = dag.transfer_pairs[p]
-            if begin[M + e] < np.inf and begin[M + f] < np.inf:
+            if _settled(dag, chosen, begin, e) and _settled(dag, chosen, begin, f):
                 _transfers_meet(dag, infra, lay, rho, chosen, begin, added, draws, e, f)
+
+
+@kernel
+def _settled(dag: DagArrays, chosen: IntArray, begin: FloatArray, t: int) -> bool:
+    """Whether both ends and the start time of transfer t are known."""
+    source, target = dag.source[t], dag.target[t]
+    if (source >= 0 and chosen[source] < 0) or (target >= 0 and chosen[target] < 0):
+        return False
+    return begin[len(dag.work) + t] < np.inf
 
 
 @kernel
@@ -181,8 +192,9 @@ def _begin_calls(
 @kernel
 def _idle(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> float:
     """Infinite, which is to say unknown, where an end has no replica yet."""
-    source, target = dag.source[t], dag.target[t]
-    if (source >= 0 and chosen[source] < 0) or (target >= 0 and chosen[target] < 0):
+    if (dag.source[t] >= 0 and chosen[dag.source[t]] < 0) or (
+        dag.target[t] >= 0 and chosen[dag.target[t]] < 0
+    ):
         return np.inf
     pair = pair_of(dag, lay, chosen, t)
     return lay.ideal[pair] + lay.fixed[pair]
