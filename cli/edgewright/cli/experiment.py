@@ -50,6 +50,7 @@ def experiment(
 
         edgewright report
     """
+    import sys
     from importlib.util import find_spec
 
     from rich.console import Console
@@ -62,7 +63,7 @@ def experiment(
     from edgewright.emulation.experiments import ExperimentError, Scale, experiments, find
     from edgewright.emulation.experiments.lineup import present
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     if name == "list":
         _list(console, list(experiments.values()))
         return

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from edgewright.emulation.experiments import arrival_rate, optimality_gap
+from edgewright.emulation.experiments import arrival_rate, complexity, fairness, optimality_gap
 from edgewright.emulation.experiments.experiment import Config, Experiment, ExperimentError, Scale
 
 __all__ = ["Config", "Experiment", "ExperimentError", "Scale", "experiments", "find"]
 
 experiments: dict[str, Experiment[Any, Any]] = {
-    module.EXPERIMENT.name: module.EXPERIMENT for module in (arrival_rate, optimality_gap)
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (arrival_rate, complexity, fairness, optimality_gap)
 }
 """By the name on the command line."""
 

@@ -118,7 +118,7 @@ def notes(config: Contest, frame: "pd.DataFrame") -> tuple[str, ...]:
     tail = "" if frame["city_p99_s"].notna().any() else "; too few requests for a 99th percentile"
     return (
         "Demand and work are 30 % above or below what the policies were told. A violation is an offered "
-        f"request that is late, lost or of an unplaced DAG. Interquartile mean of {n} seeds [95 % bootstrap]{tail}.",
+        f"request that is late, lost or of an unplaced DAG. IQM of {n} seeds [95 % bootstrap]{tail}.",
         f"p: sign flips over seeds against {REFERENCE}, Holm's correction; with {n} seeds none is below "
         f"{2 / 2**n:.2g}.",
     )

@@ -9,7 +9,7 @@ from edgewright.core.replicas import replica_counts
 from edgewright.core.routes import compile_substrate
 from edgewright.core.service import Demand, Ingress, Invocation, Microservice, Qos, ServiceDag
 from edgewright.core.substrate import BoolArray, IntArray, Substrate
-from edgewright.core.units import CORE_SPEED, GIB, KB, MS
+from edgewright.core.units import CORE_SPEED, GIB, KB, M_INSTRUCTIONS, MS
 from edgewright.emulation.city import City, build
 from edgewright.emulation.scenario import load
 
@@ -76,28 +76,34 @@ class Shape:
     replicas: int
     """Of every microservice, at least."""
     rate: float
-    """Requests per second for which its work is sized."""
+    """Requests per second for which its reservations are sized."""
     limit: float
     """Seconds at the 95th percentile."""
     immersive: bool = False
 
 
+WORK = (10 * M_INSTRUCTIONS, 25 * M_INSTRUCTIONS)
+"""Instructions of a stage: 26 of them add up to what [MAPPO] prints for a request, 50-800 M."""
+LEAST_CPU = 0.1
+"""Cores that a replica reserves at least ([MAPPO] Table 2)."""
+
+
 def draw_dag(stream: np.random.Generator, name: str, shape: Shape, cells: list[str]) -> ServiceDag:
     """A pipeline in layers: every stage but the first has one caller among the three before it, a third two.
 
-    Light microservices of [MAPPO] (0.1-0.5 vCPU) whose replicas use 30-70 % of what they reserve at
-    `shape.rate`; inner payloads are 2-10 % of the 1.5 MB that enter (docs/explanation/model.md).
+    A replica uses 30-70 % of what it reserves at `shape.rate`, less where that would be under 0.1 cores;
+    inner payloads are 2-10 % of the 1.5 MB of a request (docs/explanation/model.md).
     """
     microservices = []
     for i in range(shape.stages):
-        cores = stream.uniform(0.1, 0.5)
-        busy = stream.uniform(0.3, 0.7) * shape.replicas
+        work, busy = stream.uniform(*WORK), stream.uniform(0.3, 0.7)
+        cores = max(LEAST_CPU, shape.rate * work / (shape.replicas * busy * CORE_SPEED))
         microservices.append(
             Microservice(
                 name=f"stage-{i:02d}",
                 request=(cores, stream.uniform(0.125, 0.5) * GIB, 0.0, 0.0, 0.0, 1.0),
-                work=busy * cores * CORE_SPEED / shape.rate,
-                limit_cpu=4 * cores,
+                work=work,
+                limit_cpu=max(1.0, 2 * cores),
                 min_replicas=shape.replicas,
                 max_replicas=shape.replicas,
             )
