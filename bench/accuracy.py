@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.simulation import build, simulate
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.load import station_load
 from edgewright.core.problem import UNPLACED, PlacedDag, Prediction, Problem, World
@@ -15,6 +14,7 @@ from edgewright.core.scenarios import STATUS
 from edgewright.core.service import Demand, Ingress, Invocation, Microservice, ServiceDag
 from edgewright.core.substrate import Link, Node, Substrate
 from edgewright.core.units import GBPS, KB, MS
+from edgewright.emulation.events import simulate
 
 LOADS = (0.3, 0.6, 0.8)
 
@@ -51,7 +51,7 @@ def compare(placement: str, load: float, *, seed: int, requests: int, dags: int 
     placed = [spread(draw, q, placement, len(substrate.nodes)) for q in range(dags)]
     busiest = float(np.sum([station_load(one, substrate) for one in placed], axis=0).max())
     placed = [scaled(one, load / busiest) for one in placed]
-    observed = simulate(build(placed, substrate), requests, seed)
+    observed = simulate(placed, substrate, requests=requests, seed=seed)
     return [
         Comparison(
             placement,

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,11 +15,16 @@ import numba
 _FOLDER = Path(__file__).parent
 
 
-def _cache_folder() -> Path:
-    """Where machine code of exactly these kernels is kept: numba alone would not notice a changed callee."""
-    sources = [source.read_bytes() for source in sorted(_FOLDER.glob("*.py"))]
+def _digest(folder: Path) -> str:
+    """Of the kernels in `folder`: numba alone would not notice a changed callee."""
+    sources = [source.read_bytes() for source in sorted(folder.glob("*.py"))]
     kernels = b"".join(source for source in sources if b"core.kernel import" in source)
-    return _FOLDER / "__pycache__" / f"kernels-{hashlib.sha256(kernels).hexdigest()[:16]}"
+    return hashlib.sha256(kernels).hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    """Where machine code of exactly these kernels is kept."""
+    return _FOLDER / "__pycache__" / f"kernels-{_digest(_FOLDER)}"
 
 
 def _own_copy(prepared: Path) -> Path:
@@ -55,13 +60,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}, "_nrt": False}
 
 
+@contextlib.contextmanager
+def _cache_of(function: Callable[..., Any]) -> Iterator[None]:
+    """Keep machine code of other packages' kernels beside core's, for exactly the kernels of their folder."""
+    base, folder = numba.config.CACHE_DIR, Path(function.__code__.co_filename).parent
+    if folder != _FOLDER:
+        numba.config.CACHE_DIR = str(Path(base) / f"{folder.name}-{_digest(folder)}")
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = base
+
+
 def kernel(function: Function) -> Function:
     """Compile `function`, to be called by other kernels only.
 
     Floating point keeps infinities; division by zero gives them. Kernels work in arrays that they are given
     and allocate none, so reference counting is off: it would cost several times the arithmetic.
     """
-    compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    with _cache_of(function):
+        compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     return cast("Function", compiled)
 
 
@@ -70,7 +88,8 @@ _ENTRIES: list[Any] = []
 
 def entry(function: Function) -> Function:
     """Compile `function` as a kernel that Python calls, and no other kernel."""
-    compiled = numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+    with _cache_of(function):
+        compiled = numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
     _ENTRIES.append(compiled)
     return cast("Function", compiled)
 

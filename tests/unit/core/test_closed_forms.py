@@ -8,7 +8,6 @@ import pytest
 from tests.unit.core.builders import CAPACITY, array, dag, placed, problem, stage, star
 
 from bench.accuracy import compare
-from bench.simulation import build, simulate
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import ServiceDag
@@ -75,16 +74,6 @@ def test_one_link_is_m_g_1_processor_sharing(rho: float) -> None:
     assert mean(idle, substrate, [0, 1]) == pytest.approx(transfer)
     # Up port and down port see the same flow; the second one adds its own stretch (an upper bound).
     assert mean(busy, substrate, [0, 1]) == pytest.approx(transfer * (1 + 2 * rho / (1 - rho)))
-
-
-def test_the_simulation_itself_obeys_processor_sharing() -> None:
-    substrate = star(1, latency=(0.0, 0.0, 0.0))
-    work, rho = 50e6, 0.6
-    rate = rho * 80e9 / work
-    one = dag([stage("a", work, limit_cpu=None)], rate=rate, payload=0.0, response=0.0)
-    observed = simulate(build([placed(one, [0])], substrate), 60_000, seed=1)
-    assert observed.latency[0].mean() == pytest.approx(work / 80e9 / (1 - rho), rel=0.05)
-    assert observed.busy[0] == pytest.approx(rho, rel=0.03)
 
 
 @pytest.mark.parametrize(

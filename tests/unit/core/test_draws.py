@@ -12,7 +12,6 @@ from tests.unit.core.builders import array, chain, diamond, node, placed, proble
 from tests.unit.core.test_latency import cases
 
 from bench.accuracy import metro, scaled, spread
-from bench.simulation import build, simulate
 from edgewright.core.draws import Draws, draw, queue
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.load import infrastructure, station_load, use_of
@@ -21,6 +20,7 @@ from edgewright.core.routes import with_nodes
 from edgewright.core.scenarios import STATUS
 from edgewright.core.service import Ingress, Invocation, ServiceDag
 from edgewright.core.substrate import FloatArray, Substrate
+from edgewright.emulation.events import simulate
 
 MANY = 20_000
 
@@ -83,7 +83,7 @@ def test_draws_and_prediction_and_event_simulation_agree(placement: str, load: f
     dags = [spread(chance, q, placement, len(substrate.nodes)) for q in range(6)]
     busiest = float(np.sum([station_load(one, substrate) for one in dags], axis=0).max())
     dags = [scaled(one, load / busiest) for one in dags]
-    observed = simulate(build(dags, substrate), 8_000, 1)
+    observed = simulate(dags, substrate, requests=8_000, seed=1)
     errors = []
     for one, seen in zip(dags, observed.latency, strict=True):
         others = tuple(other for other in dags if other is not one)

@@ -123,7 +123,7 @@ class _Build:
         self.near: list[int] = []
         self.branches = 4
         N = len(substrate.nodes)
-        self.cells = {station: 0.0 for station in range(3 * N, 5 * N)}
+        self.cells = dict.fromkeys(range(3 * N, 5 * N), 0.0)
 
     def access(self, dag: ServiceDag) -> Access:
         """How the users of `dag` are attached; their cell's capacity becomes its fastest user's rate."""
@@ -243,7 +243,9 @@ class _Dag:
             node = build.substrate.nodes[n]
             cores = min(microservice.limit_cpu or math.inf, node.capacity[CPU])
             if cores <= 0 < microservice.work:
-                raise ValueError(f"{_name(self.dag)}: {microservice.name} is on {node.name}, which has no CPU")
+                raise ValueError(
+                    f"{_name(self.dag)}: {microservice.name} is on {node.name}, which has no CPU"
+                )
             stations = [(n, 1.0)]
             if cores < node.capacity[CPU]:
                 stations.append((len(build.capacity), 1.0))
@@ -256,7 +258,7 @@ class _Dag:
         )  # fmt: skip
 
     def _near(self, m: int, caller: int) -> int:
-        """Rows of preferred replicas for each replica of the caller; NONE where the Service has no preference."""
+        """Rows of preferred replicas for each replica of the caller; NONE without any preference."""
         traffic, nodes = self.dag.microservices[m].traffic, self.build.substrate.nodes
         if traffic == "even" or caller == NONE:
             return NONE

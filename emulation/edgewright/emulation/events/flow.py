@@ -1,7 +1,5 @@
 """What a request does next: stages, transfers, joins, calls there and back, its answer or its loss."""
 
-import math
-
 import numpy as np
 
 from edgewright.core.kernel import kernel
@@ -17,7 +15,7 @@ FRACTION, PAYLOAD, WORK, RESPONSE, FRAME, TURN = 0, 1, 2, 3, 4, 4
 
 @kernel
 def arrive(system: System, state: State, q: int, measured: int) -> None:
-    """A request of stream q arrives now, and its next one is drawn; with `measured` rows of outcome at most."""
+    """A request of stream q arrives now, and its next one is drawn; at most `measured` are measured."""
     clock, stream = state.clock[0], state.stream[q]
     key = mix(stream.key, 2 * stream.arrived)
     stream.arrived += 1
@@ -166,9 +164,7 @@ def _join(state: State, r: int, t: int, skew: float) -> None:
 
 
 @kernel
-def _call(
-    system: System, state: State, t: int, r: int, parent: int, key: np.uint64, repeats: int
-) -> None:
+def _call(system: System, state: State, t: int, r: int, parent: int, key: np.uint64, repeats: int) -> None:
     """Call the target of transfer t for the callee of call `parent` (NONE: the user), `repeats` times."""
     clock = state.clock[0]
     c = clock.free_call
@@ -192,7 +188,7 @@ def _step(system: System, state: State, c: int) -> None:
     for at in range(stage.out_first + call.step, stage.out_last):
         t = system.out[at]
         key = mix(frame, t - first)
-        times = int(math.floor(system.tasks[t].calls))
+        times = int(system.tasks[t].calls)
         times += 1 if uniform(mix(key, FRACTION)) < system.tasks[t].calls - times else 0
         call.step += 1
         if times == 0:

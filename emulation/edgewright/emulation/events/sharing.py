@@ -1,9 +1,9 @@
 """Max-min fair shares, kept up to date job by job: only what a change can reach is filled again.
 
-A job's level (its rate over its weight) is its cap, or it has a bottleneck: a station in full use where no job
-has a higher level. An allocation with that property is the max-min fair one, and there is only one. After a
-change the property is restored by progressive filling among a few jobs, the others kept; jobs whose
-property is broken by the result join them until none is.
+A job's level (its rate over its weight) is its cap, or it has a bottleneck: a station in full use where no
+job has a higher level. An allocation with that property is the max-min fair one, and the only one. After a
+change the property is restored by progressive filling among a few jobs, the others kept; jobs that lack
+it then join them, until all have it.
 """
 
 import numpy as np
@@ -105,9 +105,7 @@ def _gather(state: State, station: int, members: int, only_held: bool) -> int:
     link = state.stations[station].first
     while link != NONE:
         other = state.links[link].job
-        if state.jobs[other].mark != filling and (
-            not only_held or state.jobs[other].bottleneck == station
-        ):
+        if state.jobs[other].mark != filling and (not only_held or state.jobs[other].bottleneck == station):
             state.jobs[other].mark = filling
             state.crowd[members] = other
             members += 1
@@ -215,7 +213,7 @@ def _freeze(system: System, state: State, j: int, level: float, bottleneck: int)
 
 @kernel
 def _reach(system: System, state: State, members: int, touched: int) -> int:
-    """Add to the crowd whoever has no bottleneck any more, or keeps a member from having one; its new size."""
+    """Add to the crowd who has no bottleneck any more or keeps a member from having one; its new size."""
     jobs, stations, filling = state.jobs, state.stations, state.clock[0].filling
     size = members
     for at in range(touched):

@@ -1,11 +1,11 @@
-"""Discrete-event simulation of single requests through placed DAGs: the truth against which core is judged."""
+"""Discrete-event simulation of single requests through placed DAGs: what core is judged against."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgewright.core.kernel import entry
+from edgewright.core.kernel import entry, kernel
 from edgewright.core.problem import PlacedDag
 from edgewright.core.substrate import FloatArray, IntArray, Substrate
 from edgewright.emulation.events.calendar import cancel, schedule
@@ -84,9 +84,11 @@ def simulate(
 
     The first `warm_up` share of them is not measured. Raises ValueError where nothing would ever arrive.
     """
-    simulation = Simulation(placed, substrate, seed=seed, foreign=foreign, changes=changes, timeout=timeout)
     if not 0 <= warm_up < 1 or requests < 1:
-        raise ValueError(f"requests {requests}, warm_up {warm_up}: at least one, of which less than all warm up")
+        raise ValueError(
+            f"requests {requests}, warm_up {warm_up}: at least one, of which less than all warm up"
+        )
+    simulation = Simulation(placed, substrate, seed=seed, foreign=foreign, changes=changes, timeout=timeout)
     skip = int(requests * warm_up)
     if skip:
         simulation.run(skip)
@@ -114,6 +116,8 @@ class Simulation:
         changes: Sequence[RateChange | NodeFailure] = (),
         timeout: float = TIMEOUT,
     ) -> None:
+        if not timeout > 0:
+            raise ValueError(f"timeout {timeout}: give the seconds after which a request is lost")
         plan = compile_system(placed, substrate, seed=seed, timeout=timeout, foreign=foreign)
         self._plan, self._system, self._stations = plan, plan.system, len(substrate.station_capacity)
         self._nodes, self._dags = len(substrate.nodes), len(placed)
@@ -208,7 +212,9 @@ def _check(changes: Sequence[RateChange | NodeFailure], nodes: int, dags: int) -
     for change in changes:
         if isinstance(change, RateChange):
             if not (0 <= change.dag < dags and 0 <= change.rate < np.inf):
-                raise ValueError(f"{change}: dag is a number below {dags}, rate at least 0 requests per second")
+                raise ValueError(
+                    f"{change}: dag is a number below {dags}, rate at least 0 requests per second"
+                )
         elif not 0 <= change.node < nodes:
             raise ValueError(f"{change}: node is a number below {nodes}")
         if not 0 <= change.at < np.inf:
@@ -249,10 +255,31 @@ def _fail(system: System, state: State, outcome: Records) -> None:
         r = after
 
 
+@kernel
+def _happen(system: System, state: State, outcome: Records, entry: int) -> None:
+    """What the calendar has for now, and all that follows at once."""
+    clock, j = state.clock[0], entry - len(state.stream)
+    if j < 0:
+        arrive(system, state, entry, len(outcome))
+    elif state.jobs[j].serving == 1:
+        vacate(system, state, j)
+        delay(system, state, j)
+    else:
+        cancel(state.clock, state.heap, state.place, state.due, entry)
+        state.ready[clock.ready] = j
+        clock.ready += 1
+    while clock.ready > 0:
+        clock.ready -= 1
+        follow(system, state, outcome, state.ready[clock.ready])
+    if clock.doomed != NONE:
+        lose(system, state, outcome, clock.doomed)
+        clock.doomed = NONE
+
+
 @entry
 def _run(system: System, state: State, outcome: Records, until: float) -> int:
     """Event after event until `until`, until all rows of `outcome` are written, or until room is short."""
-    clock, Q = state.clock[0], len(state.stream)
+    clock = state.clock[0]
     while clock.numbered < len(outcome) or clock.unfinished > 0:
         if clock.jobs_left <= system.branches:
             return MORE_JOBS
@@ -260,8 +287,8 @@ def _run(system: System, state: State, outcome: Records, until: float) -> int:
             return MORE_REQUESTS
         if clock.calls_left <= system.branches:
             return MORE_CALLS
-        entry = state.heap[0]
-        at, deadline = state.due[entry], np.inf
+        first = state.heap[0]
+        at, deadline = state.due[first], np.inf
         if clock.oldest != NONE:
             deadline = state.requests[clock.oldest].born + system.timeout
         if min(at, deadline) > until:
@@ -275,19 +302,5 @@ def _run(system: System, state: State, outcome: Records, until: float) -> int:
             break
         clock.now = at
         clock.events += 1
-        if entry < Q:
-            arrive(system, state, entry, len(outcome))
-        elif state.jobs[entry - Q].serving == 1:
-            vacate(system, state, entry - Q)
-            delay(system, state, entry - Q)
-        else:
-            cancel(state.clock, state.heap, state.place, state.due, entry)
-            state.ready[clock.ready] = entry - Q
-            clock.ready += 1
-        while clock.ready > 0:
-            clock.ready -= 1
-            follow(system, state, outcome, state.ready[clock.ready])
-        if clock.doomed != NONE:
-            lose(system, state, outcome, clock.doomed)
-            clock.doomed = NONE
+        _happen(system, state, outcome, first)
     return ENDED

@@ -1,7 +1,8 @@
 """Random numbers that depend on what they are for and not on when they are asked for.
 
-A key names one thing (a request, a call, a job); keys of its parts are mixed from it. Equal seeds give every
-request the same sizes, replicas and calls wherever its DAG is placed, so placements are compared on equal luck.
+A key names one thing (a request, a call, a job); keys of its parts are mixed from it. Equal seeds give
+every request the same sizes, replicas and calls wherever its DAG is placed: placements are compared on equal
+luck.
 """
 
 import math
