@@ -205,7 +205,8 @@ def _access(dag: ServiceDag, substrate: Substrate) -> tuple[int, float, float]:
     node = substrate.nodes[cell]
     if not node.radio:
         return cell, np.inf, 0.0
-    rate = cell_rate(node.radio, distance, immersive=dag.service_class == "immersive")
+    immersive = dag.service_class == "immersive"
+    rate = cell_rate(node.radio, distance, immersive=immersive, rise=node.interference)
     return cell, rate, node.latency[1]
 
 

@@ -1,16 +1,21 @@
 """Which cell serves a user and how fast: link budgets of the radio bands that nodes offer."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edgewright.core.service import Ingress
-from edgewright.core.substrate import Substrate
+from edgewright.core.substrate import FloatArray, Substrate
 from edgewright.core.units import GBPS
 
 LINE_OF_SIGHT = 250.0
 """Metres up to which a user sees the mast ([MAPPO] 'Environment setup'); beyond, buildings shadow."""
+BUILT_UP = 100.0
+"""The same in directions that buildings close (the reach without line of sight of [MAPPO])."""
+SIDE_LOBE = -20.0
+"""dB by which a beam is weaker where it does not point: what neighbouring cells' users do not want reaches us."""
 WITHIN_CELL = 50.0
 """Metres assumed between a user and the mast where only the cell is known (`Ingress.node`)."""
 IMMERSIVE_RATE = 5 * GBPS
@@ -46,27 +51,52 @@ BANDS = {
 }
 
 
-def band_rate(band: Band, distance: float) -> float:
-    """Bit/s of one user alone in the cell at `distance` metres.
+def received(band: Band, distance: Any, line_of_sight: Any = LINE_OF_SIGHT) -> Any:
+    """Signal at `distance` metres in dB above the receiver's noise; arrays of any shape, or numbers.
 
-    Shannon rate at the signal-to-noise ratio of the urban-micro path loss of 3GPP TR 38.901 (Table
-    7.4.1-1, line of sight up to 250 m, else without), bounded by interference and modulation.
+    Urban-micro path loss of 3GPP TR 38.901 (Table 7.4.1-1): with line of sight up to `line_of_sight` metres,
+    beyond it without.
     """
-    metres = max(distance, 10.0)
-    slope = 21.0 if distance <= LINE_OF_SIGHT else 31.9
-    loss = 32.4 + slope * math.log10(metres) + 20.0 * math.log10(band.carrier)
-    noise = -174.0 + 10.0 * math.log10(band.bandwidth) + band.noise_figure
-    snr = min(band.power - loss - noise, INTERFERENCE_LIMIT)
-    efficiency = min(math.log2(1.0 + 10.0 ** (snr / 10.0)), BEST_EFFICIENCY)
+    slope = np.where(np.asarray(distance) <= line_of_sight, 21.0, 31.9)
+    loss = 32.4 + slope * np.log10(np.maximum(distance, 10.0)) + 20.0 * np.log10(band.carrier)
+    noise = -174.0 + 10.0 * np.log10(band.bandwidth) + band.noise_figure
+    return band.power - loss - noise
+
+
+def noise_rise(band: Band, distances: FloatArray, activity: float) -> float:
+    """dB by which masts of the same band at `distances` metres raise a receiver's noise.
+
+    Each sends for `activity` of the time, in beams that point elsewhere (SIDE_LOBE), and is seen as far as any.
+    """
+    power = 10.0 ** ((received(band, distances) + SIDE_LOBE) / 10.0)
+    return float(10.0 * np.log10(1.0 + activity * power.sum()))
+
+
+def band_rate(band: Band, distance: Any, *, line_of_sight: Any = LINE_OF_SIGHT, rise: Any = 0.0) -> Any:
+    """Bit/s of one user alone in the cell at `distance` metres; arrays of any shape, or numbers.
+
+    Shannon rate at the signal-to-noise ratio of `received`, lowered by `rise` dB of interference, bounded by
+    leakage of the neighbours (INTERFERENCE_LIMIT) and by modulation.
+    """
+    snr = np.minimum(received(band, distance, line_of_sight) - rise, INTERFERENCE_LIMIT)
+    efficiency = np.minimum(np.log2(1.0 + 10.0 ** (snr / 10.0)), BEST_EFFICIENCY)
     return OVERHEAD * band.bandwidth * band.layers * efficiency
 
 
-def cell_rate(bands: frozenset[str], distance: float, *, immersive: bool = False) -> float:
+def cell_rate(
+    bands: frozenset[str],
+    distance: float,
+    *,
+    immersive: bool = False,
+    rise: Mapping[str, float] | None = None,
+) -> float:
     """Bit/s of a user at `distance` metres in a cell with `bands`: the best band serves it.
 
-    Raises KeyError for an unknown band, ValueError for none.
+    `rise`: dB of interference per band (`Node.interference`). Raises KeyError for an unknown band, ValueError
+    for none.
     """
-    rate = max(band_rate(BANDS[name], distance) for name in bands)
+    rise = rise or {}
+    rate = max(float(band_rate(BANDS[name], distance, rise=rise.get(name, 0.0))) for name in bands)
     return max(rate, IMMERSIVE_RATE) if immersive else rate
 
 

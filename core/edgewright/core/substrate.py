@@ -41,6 +41,8 @@ class Node:
     """Metres from the topology's south-west corner."""
     radio: frozenset[str] = frozenset()
     """Radio bands of its cell, out of sub6, mmw, thz; empty: no cell."""
+    interference: Mapping[str, float] = field(default_factory=dict)
+    """dB by which other cells raise the noise in its cell, per band; absent: nothing to speak of."""
     latency: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Fixed delays in seconds: per computation, per radio transfer, of the backhaul."""
     success: float = 1.0

@@ -1,68 +1,67 @@
-"""Scenario files: which sites a testbed has, in how many regions, and what their hardware may be."""
+"""Scenario files: which sites a city has, in how many regions, their hardware, and what is asked of them."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from edgewright.emulation import eua
+from edgewright.emulation.demand.settings import DemandSettings
+from edgewright.emulation.fields import (
+    Count,
+    Model,
+    Name,
+    Positive,
+    Range,
+    ScenarioError,
+    Share,
+    add_up,
+    words,
+)
+
+__all__ = ["Scenario", "ScenarioError", "known", "load"]
 
 FOLDER = Path(__file__).parent / "scenarios"
 
 
-class ScenarioError(Exception):
-    """A scenario cannot be found or read; the message names the file, the field and the value."""
+class Columns(Model):
+    """Names of a CSV's columns, where they are not among the usual ones."""
 
-
-class Model(BaseModel):
-    """Frozen, camelCase in files, and strict about unknown fields."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
-    )
-
-
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class Range(Model):
-    """From `low` to `high`, both included; written as a list of the two."""
-
-    low: Positive
-    high: Positive
-
-    @model_validator(mode="before")
-    @classmethod
-    def _pair(cls, value: object) -> object:
-        if isinstance(value, list) and len(value) == 2:
-            return {"low": value[0], "high": value[1]}
-        return value
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        return self
+    latitude: str | None = None
+    longitude: str | None = None
 
 
 class Sites(Model):
     """Which sites of the data become edge nodes."""
 
     count: int = Field(ge=1, le=5000)
-    choose: Literal["all", "central", "around"] = "all"
-    """`all` sites; the `count` most `central` ones; or `count` synthetic ones scattered `around` the real."""
+    choose: Literal["all", "central", "around", "extended", "clustered"] = "all"
+    """`all` sites; the `count` most `central` ones; `count` synthetic ones scattered `around` the real; the real
+    ones `extended` by synthetic ones; or the centres of `count` clusters of them."""
     scatter_metres: Positive = 120.0
     """Standard deviation of a synthetic site's distance to its real one, east and north."""
+    file: str | None = None
+    """CSV of sites instead of the EUA dataset's, such as OpenCelliD's; relative to the scenario file."""
+    columns: Columns = Columns()
+    bounds: tuple[float, float, float, float] | None = None
+    """Of `file`, keep what is between south, west, north and east, in degrees."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.file is None and (self.bounds is not None or self.columns != Columns()):
+            raise ValueError("sites: `bounds` and `columns` are for the sites of a `file`")
+        if self.bounds is not None and not (
+            -90 <= self.bounds[0] < self.bounds[2] <= 90 and -180 <= self.bounds[1] < self.bounds[3] <= 180
+        ):
+            raise ValueError(f"sites.bounds {self.bounds}: give south, west, north and east in degrees")
+        return self
 
 
 class Backhaul(Model):
     """A class of access link: how fast, and how much latency its sites have."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    name: Name
     share: Share
     """Share of the sites that have it."""
     gbps: Range
@@ -92,12 +91,14 @@ class Hardware(Model):
     """Share of the nodes that have the GPUs."""
     npu_share: Share = 1.0
     pods: int = Field(default=110, ge=1)
+    available: float = Field(default=1.0, gt=0, le=1)
+    """Share of the capacity that DAGs may take."""
 
 
 class Neighbours(Model):
     """Direct links between near sites of a region."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    name: Name
     metres: Positive
     """Up to this distance."""
     gbps: Positive
@@ -105,14 +106,25 @@ class Neighbours(Model):
     """Delay of switching; propagation in fibre is added."""
 
 
+class Backbone(Model):
+    """Aggregation switches and their links, as in a topology of the package `topohub`."""
+
+    topology: str = Field(pattern=r"^[a-z]+/[A-Za-z0-9_./-]+$")
+    """Such as `gabriel/25/0`; it is laid over the extent of the city's sites."""
+    gbps: Range = Range(low=20.0, high=100.0)
+    switch_ms: Range = Range(low=0.1, high=0.3)
+
+
 class Scenario(Model):
-    """A city for the testbed."""
+    """A city for the testbed and for the simulators."""
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$")
     description: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
     sites: Sites
-    regions: int = Field(ge=1, le=20)
+    stretch: float = Field(default=1.0, ge=1, le=100)
+    """Every distance of the data times this: 1 urban, 4 suburban, 10 rural."""
+    regions: int = Field(ge=1, le=100)
     zones: int = Field(default=3, ge=1, le=26)
     """Zones in each region."""
     edge: Hardware
@@ -129,20 +141,23 @@ class Scenario(Model):
     """Between two controllers, without propagation."""
     core_latency_ms: Positive = 4.0
     """Between a controller and the core: the core is a data centre outside the city."""
+    backbone: Backbone | None = None
+    """Instead of direct links between the controllers."""
+    interference: Share = 0.0
+    """Share of the time in which the cells around a cell send."""
+    demand: DemandSettings = DemandSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        shares = sum(kind.share for kind in self.backhaul)
-        if abs(shares - 1) > 1e-9:
-            raise ValueError(f"backhaul: the shares add up to {shares:g}, they must add up to 1")
-        if abs(sum(self.latency_split) - 1) > 1e-9:
-            raise ValueError(f"latencySplit: {self.latency_split} must add up to 1")
+        add_up("backhaul", (kind.share for kind in self.backhaul))
+        add_up("latencySplit", self.latency_split)
         real = len(eua.sites())
-        if self.sites.choose != "around" and self.sites.count > real:
-            raise ValueError(
-                f"sites.count: there are {real} real sites, not {self.sites.count}; "
-                "`choose: around` makes more"
-            )
+        if self.sites.file is None and self.sites.choose in ("all", "central", "clustered"):
+            if self.sites.count > real:
+                raise ValueError(
+                    f"sites.count: there are {real} real sites, not {self.sites.count}; "
+                    "`choose: extended` or `choose: around` makes more"
+                )
         if self.sites.count < self.regions:
             raise ValueError(
                 f"regions: {self.regions} regions need as many sites, there are {self.sites.count}"
@@ -185,19 +200,29 @@ def load(name: str) -> Scenario:
             raise ScenarioError(
                 f"no scenario {name!r}: there are {', '.join(known())}, or give the path to a scenario file"
             )
+    fields = _read(path)
+    for section, key in (("sites", "file"), ("demand", "workload")):
+        _locate(fields.get(section), key, path.parent)
+    demand = fields.get("demand")
+    if isinstance(demand, dict) and isinstance(demand.get("mobility"), list):
+        for mover in demand["mobility"]:
+            _locate(mover, "file", path.parent)
     try:
-        return Scenario.model_validate(_read(path))
+        return Scenario.model_validate(fields)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'scenario'}: {item['msg']}"
-            + (f" (found {item['input']!r})" if not isinstance(item["input"], dict) else "")
-            for item in error.errors()
-        )
-        raise ScenarioError(f"scenario file {path}: {wrong}") from error
+        raise ScenarioError(f"scenario file {path}: {words(error)}") from error
 
 
-def _read(path: Path) -> dict[str, object]:
-    """The fields of a file, those of its `base` beneath."""
+def _locate(section: Any, key: str, folder: Path) -> None:
+    """Make the path of a file absolute that lies beside the scenario's."""
+    if isinstance(section, dict) and isinstance(section.get(key), str):
+        file = folder / section[key]
+        if file.is_file():
+            section[key] = str(file.resolve())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The fields of a file, those of its `base` beneath; sections are merged field by field."""
     try:
         fields = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -207,7 +232,16 @@ def _read(path: Path) -> dict[str, object]:
     base = fields.pop("base", None)
     if base is None:
         return fields
-    if base not in known() or "base" in yaml.safe_load(known()[base].read_text()):
-        complete = [name for name, file in known().items() if "base" not in yaml.safe_load(file.read_text())]
+    complete = [name for name, file in known().items() if "base" not in yaml.safe_load(file.read_text())]
+    if base not in complete:
         raise ScenarioError(f"scenario file {path}: base {base!r} must be one of {', '.join(complete)}")
-    return {**_read(known()[base]), **fields}
+    return _merged(_read(known()[base]), fields)
+
+
+def _merged(base: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(base[key], value)
+        for key, value in fields.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **fields, **both}

@@ -18,6 +18,9 @@ MELBOURNE = yaml.safe_load(scenario.known()["melbourne"].read_text())
         ("melbourne-small", 21, 2, 24),
         ("grid-200", 195, 4, 200),
         ("grid-1000", 995, 4, 1000),
+        ("metro", 200, 12, 213),
+        ("metro-suburban", 200, 12, 213),
+        ("metro-rural", 200, 12, 213),
     ],
 )
 def test_what_comes_with_edgewright(name: str, sites: int, regions: int, nodes: int) -> None:
@@ -26,7 +29,15 @@ def test_what_comes_with_edgewright(name: str, sites: int, regions: int, nodes: 
 
 
 def test_every_scenario_file_is_listed_above() -> None:
-    assert set(scenario.known()) == {"melbourne", "melbourne-small", "grid-200", "grid-1000"}
+    assert set(scenario.known()) == {
+        "melbourne",
+        "melbourne-small",
+        "grid-200",
+        "grid-1000",
+        "metro",
+        "metro-suburban",
+        "metro-rural",
+    }
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

@@ -1,0 +1,1 @@
+"""What is asked of a city: workloads, users who move, radio, and the episodes made of them."""
