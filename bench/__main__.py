@@ -1,6 +1,6 @@
 """Measures the figures of docs/reference/benchmarks.md: CSV in bench/out, a summary on the terminal.
 
-python -m bench [--only placement,recovery,footprint,core,decision,events,kills,gateway] [--quick]
+python -m bench [--only placement,recovery,footprint,core,decision,events,gaps,kills,gateway] [--quick]
 """
 
 import importlib
@@ -56,6 +56,7 @@ PARTS: dict[str, Callable[[bool, Report], Findings]] = {
     "core": _of_module("core"),
     "decision": _of_module("decision"),
     "events": _of_module("events"),
+    "gaps": _of_module("gaps"),
     "placement": _placement,
     "recovery": _recovery,
     "footprint": _footprint,

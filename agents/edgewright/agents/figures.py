@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgewright.agents.pace import Pace
+from edgewright.agents.policy import FALLBACK, unavailable
 from edgewright.agents.region import Region
 from edgewright.kube import conditions, paths
 from edgewright.kube.api import Api
@@ -80,7 +81,10 @@ class Figures:
 def in_use(asked: str) -> dict[str, str]:
     """The algorithm that ServiceDAGs with `algorithm: auto` get, and why."""
     if asked == "auto":
-        return {"algorithm": "heuristic", "algorithmReason": "spec.algorithm is auto, which means heuristic"}
+        return {"algorithm": FALLBACK, "algorithmReason": f"spec.algorithm is auto, which means {FALLBACK}"}
+    why = unavailable(asked)
+    if why:
+        return {"algorithm": FALLBACK, "algorithmReason": f"spec.algorithm asks for {asked}, but {why}"}
     return {"algorithm": asked, "algorithmReason": f"spec.algorithm asks for {asked}"}
 
 

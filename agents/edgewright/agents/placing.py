@@ -10,6 +10,7 @@ from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_nod
 from edgewright.agents.choice import ALTERNATIVES, Choice, NoNodes, imagined, reasons_of
 from edgewright.agents.groups import Plan, Replica, plan_groups
 from edgewright.agents.pace import Pace
+from edgewright.agents.policy import FALLBACK, unavailable
 from edgewright.agents.questions import question
 from edgewright.agents.records import DagRecord
 from edgewright.agents.region import Region
@@ -163,6 +164,10 @@ class Placer:
         if built is None:
             return NoNodes(region.key)
         algorithm = self._algorithm(record)
+        standing = self.standing(record.key)
+        standing.unavailable = unavailable(algorithm)
+        if standing.unavailable:
+            algorithm = FALLBACK
         version = self._version(record)
         hurried = self.busy or self._turns.others_due(record.key, asked)
         alternatives = 0 if hurried else ALTERNATIVES
@@ -328,7 +333,7 @@ class Placer:
         wanted = record.dag.policy.algorithm
         if wanted == "auto":
             wanted = self._region.terrain.grant.algorithm
-        return "heuristic" if wanted == "auto" else wanted
+        return FALLBACK if wanted == "auto" else wanted
 
     def _version(self, record: DagRecord) -> tuple[object, ...]:
         region = self._region

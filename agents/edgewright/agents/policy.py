@@ -2,9 +2,15 @@
 
 import importlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from edgewright.core.problem import Decision, Problem
+
+FALLBACK = "heuristic"
+"""What `auto` means, and what decides where the algorithm asked for is not available."""
+LIBRARIES = {"genetic": "deap", "milp": "highspy"}
+"""Optional libraries (the extra `baselines`) that algorithms need; the agents' images have none of them."""
 
 
 class Policy(Protocol):
@@ -27,12 +33,17 @@ class PolicyUnavailableError(RuntimeError):
     """The algorithm exists, but not in this installation; the message says what is missing."""
 
 
+def unavailable(algorithm: str) -> str:
+    """Why an algorithm cannot decide in this installation; empty where it can."""
+    needed = LIBRARIES.get(algorithm)
+    if needed is None or find_spec(needed) is not None:
+        return ""
+    return f"{algorithm} needs the library {needed}, which is not installed here (pip: edgewright[baselines])"
+
+
 def library(algorithm: str, module: str) -> Any:
-    """The module of an optional library; raises PolicyUnavailableError where it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise PolicyUnavailableError(
-            f"algorithm {algorithm} needs the library {module.partition('.')[0]}, which is not installed: "
-            "install edgewright[baselines], or choose another algorithm"
-        ) from error
+    """A module of the library that an algorithm needs; raises PolicyUnavailableError where it is missing."""
+    why = unavailable(algorithm)
+    if why:
+        raise PolicyUnavailableError(f"{why}; install it or choose another algorithm")
+    return importlib.import_module(module)

@@ -17,6 +17,8 @@ class Standing:
 
     algorithm: str = ""
     """Policy that made the last decision."""
+    unavailable: str = ""
+    """Why the algorithm that the spec asks for did not decide; empty where it did."""
     violations: tuple[Violation, ...] = ()
     unplaced: frozenset[str] = frozenset()
     """Pods for which no place was found."""

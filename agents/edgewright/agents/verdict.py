@@ -17,6 +17,11 @@ _BY_ALGORITHM = {
     "heuristic": Reason.PLACED_BY_HEURISTIC,
     "exact": Reason.PLACED_BY_EXACT,
     "best-fit": Reason.PLACED_BY_BEST_FIT,
+    "genetic": Reason.PLACED_BY_GENETIC,
+    "heft": Reason.PLACED_BY_HEFT,
+    "kube": Reason.PLACED_BY_KUBE,
+    "milp": Reason.PLACED_BY_MILP,
+    "network-aware": Reason.PLACED_BY_NETWORK_AWARE,
     "random": Reason.PLACED_BY_RANDOM,
 }
 
@@ -59,7 +64,8 @@ def judge(facts: Facts) -> Verdict | None:
     if trouble is not None:
         return Verdict(status, *trouble)
     if enough:
-        return Verdict("True", by_algorithm(facts.standing.algorithm), _where(bound))
+        said = _where(bound) + _instead(facts.standing)
+        return Verdict("True", by_algorithm(facts.standing.algorithm), said)
     return _waiting(facts, bound)
 
 
@@ -84,7 +90,9 @@ def _dry_run(facts: Facts) -> Verdict | None:
     nodes = len({node for _, node, _ in choice.moves}) if choice is not None else 0
     count = len(choice.moves) if choice is not None else 0
     return Verdict(
-        "False", Reason.DRY_RUN, f"{count} replicas would go to {nodes} nodes; nothing is created."
+        "False",
+        Reason.DRY_RUN,
+        f"{count} replicas would go to {nodes} nodes; nothing is created.{_instead(facts.standing)}",
     )
 
 
@@ -141,6 +149,13 @@ def _count(replicas: Sequence[Replica], microservice: str) -> int:
 def _where(bound: Sequence[Replica]) -> str:
     nodes = sorted({r.node for r in bound})
     return f"{len(bound)} replicas on {len(nodes)} nodes."
+
+
+def _instead(standing: Standing) -> str:
+    """That another algorithm decided than the spec asks for, and why."""
+    if not standing.unavailable:
+        return ""
+    return f" Placed by {standing.algorithm} instead: {standing.unavailable}."
 
 
 def _listed(names: Sequence[str]) -> str:

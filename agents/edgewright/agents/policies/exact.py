@@ -1,12 +1,14 @@
 """The reference: the placement of least J, by branch and bound over core's own evaluator."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgewright.agents.policies.heuristic import Heuristic
 from edgewright.agents.policies.verdict import Verdict
 from edgewright.core.branch import DONE, LEAF, branch, make_tree, open_bound
 from edgewright.core.outcome import OUTPUTS
-from edgewright.core.problem import UNPLACED, Decision, Problem
+from edgewright.core.problem import Decision, Problem
 from edgewright.core.rules import make_rules
 from edgewright.core.tables import make_tables
 
@@ -19,7 +21,8 @@ SLICE = 4_000
 class Exact:
     """Minimum of J over all placements of one DAG, replica counts and other DAGs fixed, K = 256 scenarios.
 
-    When time runs out: the best found, with the proven lower bound in `Decision.bound`.
+    When time runs out: the best found, with the proven lower bound in `Decision.bound`. The bound is infinite
+    where it is proven that nothing is feasible, and absent where nearest-replica routing forbids bounds.
     """
 
     name = "exact"
@@ -31,7 +34,10 @@ class Exact:
         if not len(problem.free):
             return verdict.best(problem.fixed[None, :]) or verdict.refused(problem.fixed)
         if not gate.mask.any(axis=1).all():
-            return verdict.refused()
+            return replace(verdict.refused(), bound=np.inf)
+        if len(np.unique(problem.stage)) < len(problem.dag.microservices):
+            # A microservice has no replica at all: J is the same everywhere, and only room counts.
+            return replace(Heuristic().place(problem, seconds=seconds), policy=self.name)
         start = Heuristic().place(problem, seconds=min(seconds, 1.0))
         best = start.assign if start.feasible else None
         value = start.objective
@@ -68,10 +74,11 @@ class Exact:
                 if leaf < value and gate.feasible(tree.assign)[0]:
                     best, value = tree.assign[0].copy(), leaf
         verdict.evaluations += int(tree.visited.sum())
-        if best is None:
-            return verdict.refused(start.assign if (start.assign != UNPLACED).all() else None)
         proven = value * (1 - TOLERANCE) if state == DONE else open_bound(tree)
-        return verdict.placed(best, value, proven if _provable(problem) else None)
+        bound = proven if _provable(problem) else None
+        if best is None:
+            return replace(verdict.refused(), bound=bound)
+        return verdict.placed(best, value, bound)
 
 
 def _sequence(problem: Problem, order: np.typing.NDArray[np.int32]) -> np.typing.NDArray[np.int32]:

@@ -1,12 +1,13 @@
 """The EdgeController kind: one edge region, its nodes and namespaces, and how its agent decides."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
 from edgewright.kube.crds.wire import (
     ATOMIC,
     SET,
+    Algorithm,
     Conditions,
     Label,
     Quantity,
@@ -119,7 +120,7 @@ class EdgeControllerSpec(Wire):
         json_schema_extra=SET,
         description="Namespaces whose ServiceDAGs the agent places; empty: the EdgeController's own.",
     )
-    algorithm: Literal["auto", "heuristic", "exact", "best-fit", "random"] = Field(
+    algorithm: Algorithm = Field(
         default="auto", description="Algorithm of ServiceDAGs that ask for auto; auto means heuristic."
     )
     resource_names: ResourceNames = Field(

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from edgewright.kube.crds.microservice import Microservice
 from edgewright.kube.crds.service_dag_rules import SPEC_RULES
 from edgewright.kube.crds.service_dag_status import ServiceDagStatus
-from edgewright.kube.crds.wire import Label, Name, ObjectName, Wire, keyed, rule, rules
+from edgewright.kube.crds.wire import Algorithm, Label, Name, ObjectName, Wire, keyed, rule, rules
 
 Megabits = Annotated[float, Field(ge=0, le=1_000_000)]
 Kilobytes = Annotated[float, Field(ge=0, le=10_000_000)]
@@ -156,7 +156,7 @@ class Migration(Wire):
 class PlacementPolicy(Wire):
     """How the agent places the DAG."""
 
-    algorithm: Literal["auto", "heuristic", "exact", "best-fit", "random"] = Field(
+    algorithm: Algorithm = Field(
         default="auto", description="Algorithm that chooses the nodes; auto leaves it to the EdgeController."
     )
     dry_run: bool = Field(

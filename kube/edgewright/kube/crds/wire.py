@@ -51,6 +51,19 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=LA
 ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
 """Name of a Kubernetes object."""
 Text = Annotated[str, StringConstraints(max_length=1024)]
+Algorithm = Literal[
+    "auto",
+    "heuristic",
+    "exact",
+    "milp",
+    "genetic",
+    "heft",
+    "network-aware",
+    "kube",
+    "best-fit",
+    "random",
+]
+"""What may choose the nodes: the registry of edgewright.agents.policies."""
 Time = Annotated[
     str,
     StringConstraints(max_length=40),
