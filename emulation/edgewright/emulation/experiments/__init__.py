@@ -2,14 +2,22 @@
 
 from typing import Any
 
-from edgewright.emulation.experiments import arrival_rate, complexity, fairness, optimality_gap
+from edgewright.emulation.experiments import (
+    arrival_rate,
+    complexity,
+    fairness,
+    fidelity,
+    optimality_gap,
+    resilience,
+    utilisation,
+)
 from edgewright.emulation.experiments.experiment import Config, Experiment, ExperimentError, Scale
 
 __all__ = ["Config", "Experiment", "ExperimentError", "Scale", "experiments", "find"]
 
 experiments: dict[str, Experiment[Any, Any]] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (arrival_rate, complexity, fairness, optimality_gap)
+    for module in (fidelity, optimality_gap, arrival_rate, complexity, resilience, utilisation, fairness)
 }
 """By the name on the command line."""
 

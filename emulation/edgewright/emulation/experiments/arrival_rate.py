@@ -123,8 +123,8 @@ def comparison(frame: "pd.DataFrame", config: Rates) -> Comparison:
         tuple(lines),
         (
             *notes(config, frame),
-            "Load imbalance is Eq. 17 of [MAPPO]: the variances of three shares in [0, 1] add up to 0.75 at most; "
-            "printed values above that are of something else. A share of requests cannot exceed 100 %.",
+            "Load imbalance is Eq. 17 of [MAPPO]: variances of three shares in [0, 1] are 0.75 together; "
+            "printed values above that are of something else. No share of requests exceeds 100 %.",
             "Convergence (274 to 386 episodes printed) concerns learned policies; none of these is trained.",
         ),
     )

@@ -21,7 +21,7 @@ from edgewright.emulation.experiments.contest import (
     words,
 )
 from edgewright.emulation.experiments.experiment import Experiment, Row, Scale
-from edgewright.emulation.experiments.setting import Setting, Shape, city, draw_dag, make_setting
+from edgewright.emulation.experiments.setting import Setting, Shape, cells, city, draw_dag, make_setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,13 +72,16 @@ def units(config: Sizes) -> list[OfSize]:
 @lru_cache(maxsize=2)
 def setting(config: Sizes, seed: int, stages: int, replicas: int) -> Setting:
     """One service of the size in every region."""
-    built, substrate = city(config.scenario, config.nodes, config.regions)
+    built = city(config.scenario, config.nodes, config.regions)
     stream = np.random.default_rng([seed, stages, replicas])
-    shape, dags = Shape(stages, replicas, RATE, LIMIT, immersive=True), []
-    for number, region in enumerate(built.regions):
-        cells = [name for name in region.nodes if substrate.nodes[substrate.index[name]].radio]
-        dags.append((number, draw_dag(stream, f"service-{number}", shape, cells)))
-    return make_setting(built, substrate, dags)
+    shape = Shape(stages, replicas, RATE, LIMIT, immersive=True)
+    return make_setting(
+        built,
+        [
+            (number, draw_dag(stream, f"service-{number}", shape, cells(built, number)))
+            for number in range(len(built.regions))
+        ],
+    )
 
 
 def run(config: Sizes, unit: OfSize) -> list[Row]:
@@ -164,7 +167,7 @@ EXPERIMENT = Experiment(
     name="complexity",
     title="Policies on larger services",
     source="[MAPPO] Fig. 6, Table 4",
-    question="How do latency and violations change as a service grows from 26 microservices x 3 replicas to 37 x 8?",
+    question="How do latency and violations change from 26 microservices x 3 replicas to 37 x 8?",
     scales={
         Scale.SMALL: Sizes(
             seeds=2, cases=((26, 3), (37, 8)), nodes=30, regions=2, budgets=QUICK, requests=2_000

@@ -28,7 +28,7 @@ class Contest(Config):
     """A comparison of policies in a city."""
 
     policies: tuple[str, ...] = POLICIES
-    scenario: str = "melbourne"
+    scenario: str = "metro"
     nodes: int | None = None
     """Of the city, all tiers together; None: as many as the scenario has."""
     regions: int | None = None

@@ -22,7 +22,7 @@ from edgewright.emulation.experiments.contest import (
     words,
 )
 from edgewright.emulation.experiments.experiment import Experiment, Row, Scale
-from edgewright.emulation.experiments.setting import Setting, Shape, city, draw_dag, make_setting
+from edgewright.emulation.experiments.setting import Setting, Shape, cells, city, draw_dag, make_setting
 from edgewright.emulation.experiments.statistics import jain
 
 if TYPE_CHECKING:
@@ -64,23 +64,23 @@ def units(config: Crowds) -> list[InCrowd]:
 @lru_cache(maxsize=2)
 def setting(config: Crowds, seed: int, crowding: float) -> Setting:
     """DAGs of tenants drawn by demand until the city's first region is asked for `crowding` of its CPU."""
-    built, substrate = city(config.scenario, config.nodes, config.regions)
+    built = city(config.scenario, config.nodes, config.regions)
+    substrate = built.substrate
     stream = np.random.default_rng([seed, 3])
     rows = [substrate.index[name] for name in built.regions[0].nodes]
     room = crowding * substrate.capacity[rows, CPU].sum()
-    cells = [substrate.nodes[n].name for n in rows if substrate.nodes[n].radio]
     share = np.array(TENANTS) / sum(TENANTS)
     dags, number = [], 0
     while True:
         tenant = int(stream.choice(len(share), p=share))
         shape = Shape(int(stream.integers(6, 12)), 1, RATE, 60 * MS)
-        dag = draw_dag(stream, f"tenant-{tenant}-dag-{number}", shape, cells)
+        dag = draw_dag(stream, f"tenant-{tenant}-dag-{number}", shape, cells(built, 0))
         room -= sum(m.request[CPU] for m in dag.microservices)
         if room < 0:
             break
         dags.append((tenant, dag))
         number += 1
-    every = make_setting(built, substrate, [(0, dag) for _, dag in dags])
+    every = make_setting(built, [(0, dag) for _, dag in dags])
     return replace(every, region=np.array([tenant for tenant, _ in dags], np.int32))
 
 
@@ -123,9 +123,9 @@ def comparison(frame: "pd.DataFrame", config: Crowds) -> Comparison:
         tuple(lines),
         (
             *notes(config, frame),
-            f"{len(TENANTS)} tenants with demand {', '.join(f'{t:g}' for t in TENANTS)}; a tenant's share is that "
-            "of its offered requests answered within their limit. The papers print no such table.",
-            "None of these policies has a fairness term; learned ones will be compared with and without theirs.",
+            f"{len(TENANTS)} tenants, demand {', '.join(f'{t:g}' for t in TENANTS)}; a tenant's share is "
+            "that of its offered requests answered within their limit. The papers print no such table.",
+            "No policy here has a fairness term; learned ones will be compared with and without theirs.",
         ),
     )
 
@@ -152,7 +152,7 @@ EXPERIMENT = Experiment(
     name="fairness",
     title="Fairness between tenants",
     source="beyond the papers",
-    question="How evenly are tenants of unequal demand served while the nodes that they share become crowded?",
+    question="How evenly are tenants of unequal demand served as the nodes that they share become crowded?",
     scales={
         Scale.SMALL: Crowds(seeds=2, crowding=(0.5, 0.9), nodes=10, regions=1, budgets=QUICK, requests=4_000),
         Scale.PAPER: Crowds(seeds=10),

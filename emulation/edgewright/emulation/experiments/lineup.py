@@ -4,6 +4,7 @@ from functools import cache
 
 from edgewright.agents.policies import load
 from edgewright.agents.policy import Policy, PolicyUnavailableError
+from edgewright.emulation.events.fidelity import replicated
 from edgewright.emulation.experiments.experiment import ExperimentError
 from edgewright.emulation.instances import make_problem
 
@@ -32,5 +33,6 @@ def ready(name: str) -> Policy:
         if problem.dag.flow not in flows:
             flows.add(problem.dag.flow)
             policy.place(problem, seconds=0.2)
+            policy.place(replicated(problem, 2), seconds=0.2)
         seed += 1
     return policy

@@ -150,7 +150,7 @@ def _city(setting: Setting, outcome: Outcome, found: Score) -> Row:
     placed = tuple(one for one in outcome.placed if one is not None)
     world = World(setting.substrate, used(setting, placed), placed)
     idle = float(found.offered[~found.placed].sum())
-    terms = replace(utility(world, unplaced=idle), latency=_cost(setting, found) / WORST)
+    terms = replace(utility(world, unplaced=idle), latency=cost(setting, found) / WORST)
     every, N = found.answered, len(setting.substrate.nodes)
     load = np.zeros(len(setting.substrate.station_capacity))
     if found.observed is not None:
@@ -176,7 +176,7 @@ def _city(setting: Setting, outcome: Outcome, found: Score) -> Row:
     }
 
 
-def _cost(setting: Setting, found: Score) -> float:
+def cost(setting: Setting, found: Score) -> float:
     """Mean over offered requests of min(latency / limit, 10); lost and unplaced ones count 10."""
     cost = np.full(len(setting.dags), WORST)
     for d, dag in enumerate(setting.dags):

@@ -6,11 +6,13 @@ from functools import lru_cache
 import numpy as np
 
 from edgewright.core.replicas import replica_counts
-from edgewright.core.routes import compile_substrate
-from edgewright.core.service import Demand, Ingress, Invocation, Microservice, Qos, ServiceDag
-from edgewright.core.substrate import BoolArray, IntArray, Substrate
-from edgewright.core.units import CORE_SPEED, GIB, KB, M_INSTRUCTIONS, MS
+from edgewright.core.service import Demand as Arrivals
+from edgewright.core.service import Ingress, Invocation, Microservice, Qos, ServiceDag
+from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate
+from edgewright.core.units import CORE_SPEED, GIB, KB, M_INSTRUCTIONS
 from edgewright.emulation.city import City, build
+from edgewright.emulation.demand.episode import Demand, episode, prepare
+from edgewright.emulation.experiments.experiment import HELD_OUT
 from edgewright.emulation.scenario import load
 
 OFF = 0.3
@@ -32,15 +34,14 @@ class Setting:
 
 
 @lru_cache(maxsize=4)
-def city(scenario: str, nodes: int | None, regions: int | None) -> tuple[City, Substrate]:
-    """A bundled scenario's city, resized if asked for, and its arrays."""
-    built = build(load(scenario).resized(nodes, regions) if nodes or regions else load(scenario))
-    return built, compile_substrate(built.nodes, built.links)
+def city(scenario: str, nodes: int | None, regions: int | None) -> City:
+    """A bundled scenario's city, resized if asked for."""
+    return build(load(scenario).resized(nodes, regions) if nodes or regions else load(scenario))
 
 
-def make_setting(built: City, substrate: Substrate, dags: list[tuple[int, ServiceDag]]) -> Setting:
+def make_setting(built: City, dags: list[tuple[int, ServiceDag]]) -> Setting:
     """A setting of (region, DAG) pairs: replicas as the operator counts them, an agent for each region."""
-    stages = []
+    substrate, stages = built.substrate, []
     for _, dag in dags:
         counts = replica_counts(dag)
         stages.append(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
@@ -49,6 +50,12 @@ def make_setting(built: City, substrate: Substrate, dags: list[tuple[int, Servic
         governed[number, [substrate.index[name] for name in region.nodes]] = True
     number = np.array([region for region, _ in dags], np.int32)
     return Setting(substrate, tuple(dag for _, dag in dags), tuple(stages), governed[number], number)
+
+
+def cells(built: City, region: int) -> list[str]:
+    """Nodes of a region that users may be at."""
+    substrate = built.substrate
+    return [name for name in built.regions[region].nodes if substrate.nodes[substrate.index[name]].radio]
 
 
 def truth(setting: Setting, seed: int, off: float = OFF) -> tuple[ServiceDag, ...]:
@@ -88,7 +95,7 @@ LEAST_CPU = 0.1
 """Cores that a replica reserves at least ([MAPPO] Table 2)."""
 
 
-def draw_dag(stream: np.random.Generator, name: str, shape: Shape, cells: list[str]) -> ServiceDag:
+def draw_dag(stream: np.random.Generator, name: str, shape: Shape, ingress: list[str]) -> ServiceDag:
     """A pipeline in layers: every stage but the first has one caller among the three before it, a third two.
 
     A replica uses 30-70 % of what it reserves at `shape.rate`, less where that would be under 0.1 cores;
@@ -121,30 +128,41 @@ def draw_dag(stream: np.random.Generator, name: str, shape: Shape, cells: list[s
             Invocation(f"stage-{a:02d}", f"stage-{b:02d}", payload=stream.uniform(0.02, 0.1) * payload)
             for a, b in edges
         ),
-        demand=Demand(shape.rate, payload=stream.uniform(0.02, 0.1) * payload, response=50 * KB),
-        ingress=Ingress(node=cells[int(stream.integers(len(cells)))]),
+        demand=Arrivals(shape.rate, payload=stream.uniform(0.02, 0.1) * payload, response=50 * KB),
+        ingress=Ingress(node=ingress[int(stream.integers(len(ingress)))]),
         qos=Qos(max_latency=shape.limit),
         service_class="immersive" if shape.immersive else "twin",
     )
 
 
-DAGS_PER_REGION = 5
-NOMINAL = 150.0
-"""Requests per second and region for which the work of `workload`'s DAGs is sized."""
+@lru_cache(maxsize=2)
+def prepared(scenario: str, nodes: int | None, regions: int | None) -> Demand:
+    """The demand of a city, its pool of DAGs held out as well."""
+    return prepare(city(scenario, nodes, regions), seed=HELD_OUT)
 
 
-def workload(scenario: str, nodes: int | None, regions: int | None, *, seed: int, rate: float) -> Setting:
-    """A city whose every region has `rate` requests per second, over DAGs that are the same at every rate."""
-    built, substrate = city(scenario, nodes, regions)
-    stream = np.random.default_rng([seed, 2])
-    share = NOMINAL / DAGS_PER_REGION
+def workload(
+    scenario: str, nodes: int | None, regions: int | None, *, seed: int, rate: float | None = None
+) -> Setting:
+    """The DAGs that a city has at one moment, with the demand of that moment or `rate` requests/s per region.
+
+    A region that has no DAG at that moment stays without.
+    """
+    demand = prepared(scenario, nodes, regions)
+    here = episode(demand, seed=seed, periods=1)
+    region = here.region[here.template]
+    asked = np.array([here.dags[t].demand.rate for t in here.template]) * here.factor[0]
+    if rate is not None:
+        total = np.bincount(region, weights=asked, minlength=len(demand.city.regions))
+        asked = asked * rate / total[region]
     dags = []
-    for number in range(DAGS_PER_REGION):
-        for r, region in enumerate(built.regions):
-            cells = [name for name in region.nodes if substrate.nodes[substrate.index[name]].radio]
-            shape = Shape(int(stream.integers(6, 12)), 1, share, 30 * MS)
-            dag = draw_dag(stream, f"dag-{r}-{number}", shape, cells)
-            many = tuple(replace(m, max_replicas=4) for m in dag.microservices)
-            demand = replace(dag.demand, rate=rate / DAGS_PER_REGION)
-            dags.append((r, replace(dag, microservices=many, demand=demand)))
-    return make_setting(built, substrate, dags)
+    for i in np.argsort(seed_order(seed, len(asked))):
+        dag = here.dags[here.template[i]]
+        known = replace(dag, name=f"{dag.name}-{i}", demand=replace(dag.demand, rate=float(asked[i])))
+        dags.append((int(region[i]), known))
+    return make_setting(demand.city, dags)
+
+
+def seed_order(seed: int, count: int) -> FloatArray:
+    """(count,) draws whose order is that in which DAGs arrive."""
+    return np.random.default_rng([seed, 2]).random(count)

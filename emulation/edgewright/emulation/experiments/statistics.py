@@ -1,7 +1,6 @@
 """The statistics of every comparison: interquartile means, bootstraps, paired tests, recovery."""
 
 import itertools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,16 +39,18 @@ def interquartile_mean(scores: Floats, *, seed: int = 0) -> Interval:
     from rliable import library, metrics  # noqa: PLC0415 - seconds of imports
 
     _check(scores, 2)
-    with warnings.catch_warnings():
-        # rliable passes its stream by a name that its dependency will give up.
-        warnings.filterwarnings("ignore", message="random_state is deprecated", category=FutureWarning)
+    # rliable draws from numpy's global stream, whatever stream it is given: it is lent one with our seed.
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
         values, intervals = library.get_interval_estimates(
             {"": scores},
             lambda drawn: np.array([metrics.aggregate_iqm(drawn)]),
             reps=RESAMPLES,
             confidence_interval_size=LEVEL,
-            random_state=np.random.RandomState(seed),
         )
+    finally:
+        np.random.set_state(before)
     low, high = intervals[""][:, 0]
     return Interval(float(values[""][0]), float(low), float(high))
 
