@@ -30,7 +30,7 @@ TOY: Experiment[Any, Any] = _toy().TOY
 SMALL: Config = TOY.scales[Scale.SMALL]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """What a test interrupts with."""
 
 
@@ -45,9 +45,9 @@ def content(path: Path) -> dict[str, bytes]:
 def test_interrupted_and_resumed_gives_the_same_bytes(tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done == 4:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         finish(tmp_path / "resumed", watch=interrupt)
     assert 0 < len(list((tmp_path / "resumed/units").iterdir())) < 9
     told: list[int] = []

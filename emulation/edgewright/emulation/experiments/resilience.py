@@ -120,7 +120,7 @@ def _rows(before: float, levels: list[float], lasts: int, pending: list[int]) ->
 
 
 def burst(here: Setting, placed: list[PlacedDag], size: float, seed: int) -> list[float]:
-    """Level before, then of every period from the burst on, of the DAGs placed, in one simulation with its queues.
+    """Level before, then of each period from the burst on, of the placed DAGs, in one simulation with queues.
 
     Placements stay as they are: replicas do not start within the 20 s of the burst.
     """
@@ -146,7 +146,7 @@ def comparison(frame: "pd.DataFrame", config: Shocks) -> Comparison:
     once = frame[frame["period"] == 0]
     for kind, sizes in ((FAILURE, config.failures), (BURST, config.bursts)):
         for size in sizes:
-            title = f"{size:.0%} of edge nodes fail" if kind == FAILURE else f"{size:g} x requests for 20 s"
+            title = _title(kind, size)
             for name in config.policies:
                 for budget in config.budgets:
                     rows = once[
@@ -166,13 +166,17 @@ def comparison(frame: "pd.DataFrame", config: Shocks) -> Comparison:
         ("disturbance", "policy", "time allowed", "median recovery", "not within the time", "peak level"),
         tuple(lines),
         (
-            "Level: mean over offered requests of min(latency / limit, 10); lost and not served count 10. Recovery: "
-            "first of 3 periods of 10 s in a row within 1.1 times the level before.",
+            "Level: mean over offered requests of min(latency / limit, 10); lost and not served count 10. "
+            "Recovery: first of 3 periods of 10 s in a row within 1.1 times the level before.",
             "Failures: each agent decides once per period, new replicas serve from the next; queues do not carry "
             "over between periods. Bursts: one simulation with its queues; placements stay.",
             "A recovery that was not seen is censored: the median counts it as longer than all others.",
         ),
     )
+
+
+def _title(kind: str, size: float) -> str:
+    return f"{size:.0%} of edge nodes fail" if kind == FAILURE else f"{size:g} x requests for 20 s"
 
 
 def _cells(rows: "pd.DataFrame") -> tuple[str, str, str]:
@@ -210,9 +214,7 @@ def figures(frame: "pd.DataFrame", config: Shocks) -> "Mapping[str, Figure]":
             panel.axhline(1.1, color="black", linewidth=0.8, linestyle=":")
             panel.set_xlabel("seconds since it began")
             panel.set_ylim(bottom=0)
-            panel.set_title(
-                f"{size:.0%} of edge nodes fail" if kind == FAILURE else f"{size:g} x requests for 20 s"
-            )
+            panel.set_title(_title(kind, size))
         axes[0].set_ylabel("level over that before (dotted: 1.1)")
         legend(figure, axes[0])
         figure.suptitle(f"{max(config.budgets):g} s per decision, mean over seeds", x=0.01, ha="left")

@@ -105,7 +105,7 @@ def _whole(one: PlacedDag) -> bool:
 
 
 def fail(setting: Setting, share: float, seed: int) -> BoolArray:
-    """(N,) a share of the edge nodes, at least one, drawn at random; a larger share contains a smaller one."""
+    """(N,) a share of the edge nodes, at least one, drawn at random; larger shares contain smaller ones."""
     nodes = setting.substrate.nodes
     edge = np.array([n for n, node in enumerate(nodes) if node.tier == "edge"])
     drawn = np.random.default_rng([seed, 4]).permutation(edge)[: max(1, round(share * len(edge)))]

@@ -33,7 +33,7 @@ class Day(Contest):
 
     hours: tuple[float, ...] = tuple(range(24))
     rate: float = 400.0
-    """Requests per second of every region in the mean over the day; [MAPPO]: 150-400 in the busiest hour."""
+    """Requests per second of every region in the busiest hour; [MAPPO]: 150-400."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,9 @@ def comparison(frame: "pd.DataFrame", config: Day) -> Comparison:
         (*lines, *PRINTED),
         (
             f"At {busiest:g}:00, the busiest hour looked at; mean over the edge nodes and their access ports.",
-            "More in use is not better: a policy that keeps work near its users needs less bandwidth. The printed "
-            "figures come without the demand that they were measured at.",
-            "Each hour is placed anew and simulated in steady state; no placement is carried from hour to hour.",
+            "More in use is not better: a policy that keeps work near its users needs less bandwidth. The "
+            "printed figures come without the demand that they were measured at.",
+            "Each hour is placed anew and simulated in steady state; nothing is carried from hour to hour.",
         ),
     )
 
