@@ -59,12 +59,25 @@ def draw(
 
 
 def queue(backlog: FloatArray, rho: FloatArray, seconds: float) -> FloatArray:
-    """Seconds of queued work (stations,) after `seconds` at utilisation `rho`: b <- max(0, b + (rho - 1) dt).
+    """Seconds of queued work (stations,) after `seconds` at utilisation `rho`, see `queued`."""
+    waiting = np.zeros_like(backlog)
+    _queue(backlog, rho, seconds, waiting)
+    return waiting
+
+
+@kernel
+def queued(backlog: float, rho: float, seconds: float) -> float:
+    """Seconds of work queued at a station: b <- max(0, b + (rho - 1) dt).
 
     At most TIMEOUT: what has waited longer is given up and leaves the queue.
     """
-    waiting: FloatArray = np.clip(backlog + (rho - 1.0) * seconds, 0.0, TIMEOUT)
-    return waiting
+    return min(max(backlog + (rho - 1.0) * seconds, 0.0), TIMEOUT)
+
+
+@entry
+def _queue(backlog: FloatArray, rho: FloatArray, seconds: float, out: FloatArray) -> None:
+    for station in range(len(out)):
+        out[station] = queued(backlog[station], rho[station], seconds)
 
 
 @entry

@@ -127,3 +127,23 @@ def _bandwidth(
                     broken |= BANDWIDTH
                 promised[station] = 0.0
     return broken
+
+
+@kernel
+def holds(left: FloatArray, request: FloatArray) -> bool:
+    """Whether what a node has left (R,) holds `request` (R,); resources not asked for do not count."""
+    for r in range(len(request)):
+        if request[r] > 0.0 and request[r] > left[r] * SLACK:
+            return False
+    return True
+
+
+@kernel
+def stays_apart(keys: IntArray, assign: IntArray, replica: int, node: int) -> bool:
+    """Whether a stage's other replicas (placed in `assign`) allow one more on `node`; `keys` (N,) as `apart`."""
+    key = keys[node]
+    if key >= 0:
+        for other in range(len(assign)):
+            if other != replica and assign[other] >= 0 and keys[assign[other]] == key:
+                return False
+    return True

@@ -83,6 +83,12 @@ def kernel(function: Function) -> Function:
     return cast("Function", compiled)
 
 
+def inlined(function: Function) -> Function:
+    """Compile `function` into every kernel that calls it: for loops so short that a call costs more."""
+    compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(function)
+    return cast("Function", compiled)
+
+
 _ENTRIES: list[Any] = []
 
 

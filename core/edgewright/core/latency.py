@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.kernel import entry, kernel
+from edgewright.core.kernel import entry, inlined, kernel
 from edgewright.core.outcome import (
     ACCESS,
     BOUND,
@@ -15,6 +15,7 @@ from edgewright.core.outcome import (
     SKEW,
     lose,
     percentile,
+    reach,
     read,
     transfer_bounds,
 )
@@ -108,7 +109,7 @@ def sample(
     overlap(dag, infra, lay, req.rho, table.overlap_choice, req.chosen, req.duration, req.begin, req.added)
     draw(dag, infra, lay, table, req, req.begin)
     recur(dag, table, req, out)
-    read(dag, infra, lay, req, out)
+    read(dag, req, reach(dag, infra, lay, req.touch), out)
 
 
 @kernel
@@ -120,7 +121,7 @@ def complete(lay: Layout) -> bool:
     return True
 
 
-@kernel
+@inlined
 def recur(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> None:
     """From job times to MEAN, JITTER (as variance until read), SKEW and ACCESS of the request."""
     out[SKEW] = 0.0
@@ -130,11 +131,14 @@ def recur(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
         _call(dag, table, req, out)
     M, K = len(dag.work), len(req.total)
     user = dag.outward[dag.outward_start[M] : dag.outward_start[M + 1]]
-    req.latest[:] = 0.0
-    for t in user:
-        for k in range(K):
-            req.latest[k] = max(req.latest[k], req.seconds[M + t, k])
-    out[ACCESS] = mean_of(req.latest)
+    if len(user) == 1:
+        out[ACCESS] = mean_of(req.seconds[M + user[0]])
+    else:
+        req.latest[:] = 0.0
+        for t in user:
+            for k in range(K):
+                req.latest[k] = max(req.latest[k], req.seconds[M + t, k])
+        out[ACCESS] = mean_of(req.latest)
     mean = mean_of(req.total)
     variance = 0.0
     for k in range(K):
@@ -142,30 +146,43 @@ def recur(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
     out[MEAN], out[JITTER] = mean, math.sqrt(variance / K)
 
 
-@kernel
+@inlined
 def _flow(dag: DagArrays, req: Request, out: FloatArray) -> None:
     """Data flows from the sources to the user; joins wait for all inputs."""
     M, K = len(dag.work), len(req.total)
     for at in range(M + 1):
         m = dag.order[at] if at < M else M
         first, last = dag.inward_start[m], dag.inward_start[m + 1]
-        for e in range(first, last):
-            t = dag.inward[e]
-            source = dag.source[t]
-            for k in range(K):
-                arrival = req.seconds[M + t, k] + (req.finish[source, k] if source >= 0 else 0.0)
-                req.latest[k] = arrival if e == first else max(req.latest[k], arrival)
-                req.earliest[k] = arrival if e == first else min(req.earliest[k], arrival)
+        end = req.finish[m] if m < M else req.total
+        _arrive(dag, req, dag.inward[first], end)
         if last - first > 1:
-            out[SKEW] = max(out[SKEW], mean_of(req.latest) - mean_of(req.earliest))
-        for k in range(K):
-            if m < M:
-                req.finish[m, k] = req.latest[k] + req.seconds[m, k]
-            else:
-                req.total[k] = req.latest[k]
+            copy(end, req.earliest)
+            for e in range(first + 1, last):
+                _arrive(dag, req, dag.inward[e], req.latest)
+                for k in range(K):
+                    end[k] = max(end[k], req.latest[k])
+                    req.earliest[k] = min(req.earliest[k], req.latest[k])
+            out[SKEW] = max(out[SKEW], mean_of(end) - mean_of(req.earliest))
+        if m < M:
+            own = req.seconds[m]
+            for k in range(K):
+                end[k] += own[k]
 
 
-@kernel
+@inlined
+def _arrive(dag: DagArrays, req: Request, t: int, arrival: FloatArray) -> None:
+    """When transfer t has arrived, into (K,)."""
+    source, way = dag.source[t], req.seconds[len(dag.work) + t]
+    if source < 0:
+        for k in range(len(arrival)):
+            arrival[k] = way[k]
+    else:
+        begun = req.finish[source]
+        for k in range(len(arrival)):
+            arrival[k] = begun[k] + way[k]
+
+
+@inlined
 def _call(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> None:
     """Callers wait for their callees, there and back: own work, sequential calls, then the parallel ones."""
     M, K = len(dag.work), len(req.total)
@@ -176,7 +193,8 @@ def _call(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
         req.earliest[:] = 0.0
         for k in range(K):
             req.finish[m, k] = req.seconds[m, k]
-        for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
+        for e in range(dag.outward_start[m], dag.outward_start[m + 1]):
+            t = dag.outward[e]
             target = dag.target[t]
             if target < 0:
                 continue
@@ -213,6 +231,7 @@ def idle(
         for k in range(K):
             size = table.work[job, k] if job < M else table.payload[job - M, k]
             req.seconds[job, k] = size * ideal[job] + fixed[job]
+        req.begin[job] = mean_of(req.seconds[job])
     recur(dag, table, req, out)
     out[PERCENTILE] = percentile(out[MEAN], out[JITTER], dag.z)
     out[BOUND] = transfer_bounds(dag, req)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from edgewright.core.arrays import TIMEOUT, DagArrays
-from edgewright.core.kernel import kernel
-from edgewright.core.request import Request, mean_of
+from edgewright.core.kernel import inlined, kernel
+from edgewright.core.request import Request
 from edgewright.core.stations import Infrastructure, Layout, pairs
 from edgewright.core.substrate import FloatArray
 
@@ -25,22 +25,25 @@ def lose(out: FloatArray) -> None:
     out[VIOLATION] = 1.0
 
 
-@kernel
-def read(dag: DagArrays, infra: Infrastructure, lay: Layout, req: Request, out: FloatArray) -> None:
-    """Percentile, violation, success and Eq. 14's parts, from the scenarios' mean and variance."""
+@inlined
+def read(dag: DagArrays, req: Request, reached: float, out: FloatArray) -> None:
+    """Percentile, violation, success and Eq. 14's parts, from the scenarios' mean and variance.
+
+    `reached`: probability that everything a request touches works, from `reach`.
+    """
     mean, deviation = out[MEAN], out[JITTER]
     if not mean < 1e9:
         lose(out)
         return
     out[PERCENTILE] = percentile(mean, deviation, dag.z)
     out[VIOLATION] = beyond(mean, deviation, dag.limit)
-    out[SUCCESS] = _reach(dag, infra, lay, req.touch) * (1.0 - beyond(mean, deviation, TIMEOUT))
+    out[SUCCESS] = reached * (1.0 - beyond(mean, deviation, TIMEOUT))
     out[PROCESSING] = min(_critical(dag, req), mean - out[ACCESS])
     out[SYNCHRONISATION] = mean - out[ACCESS] - out[PROCESSING]
     out[BOUND] = transfer_bounds(dag, req)
 
 
-@kernel
+@inlined
 def percentile(mean: float, deviation: float, z: float) -> float:
     """Quantile of the log-normal with this mean and standard deviation."""
     if mean <= 0.0:
@@ -49,7 +52,7 @@ def percentile(mean: float, deviation: float, z: float) -> float:
     return mean * math.exp(z * math.sqrt(variance) - variance / 2.0)
 
 
-@kernel
+@inlined
 def beyond(mean: float, deviation: float, limit: float) -> float:
     """Share of the log-normal above `limit`."""
     if mean <= 0.0:
@@ -61,29 +64,28 @@ def beyond(mean: float, deviation: float, limit: float) -> float:
     return 0.5 * math.erfc(score / math.sqrt(2.0))
 
 
-@kernel
+@inlined
 def transfer_bounds(dag: DagArrays, req: Request) -> float:
     """Largest ratio of a transfer's time at the percentile to its own limit; 0 without limits."""
     M, K, worst = len(dag.work), len(req.total), 0.0
     for t in range(len(dag.source)):
         if dag.bound[t] < np.inf:
-            mean, variance = mean_of(req.seconds[M + t]), 0.0
+            mean, variance = req.begin[M + t], 0.0
             for k in range(K):
                 variance += (req.seconds[M + t, k] - mean) ** 2
             worst = max(worst, percentile(mean, math.sqrt(variance / K), dag.z) / dag.bound[t])
     return worst
 
 
-@kernel
+@inlined
 def _critical(dag: DagArrays, req: Request) -> float:
-    """Critical path of mean job times from the sources' arrivals to the user."""
+    """Critical path of the mean job times `req.begin` from the sources' arrivals to the user."""
     M, mean, end = len(dag.work), req.begin, req.duration
-    for job in range(len(mean)):
-        mean[job] = mean_of(req.seconds[job])
     if dag.pipeline:
         for m in dag.order:
             start = 0.0
-            for t in dag.inward[dag.inward_start[m] : dag.inward_start[m + 1]]:
+            for e in range(dag.inward_start[m], dag.inward_start[m + 1]):
+                t = dag.inward[e]
                 if dag.source[t] >= 0:
                     start = max(start, end[dag.source[t]] + mean[M + t])
             end[m] = start + mean[m]
@@ -92,7 +94,8 @@ def _critical(dag: DagArrays, req: Request) -> float:
             m = dag.order[at]
             longest = 0.0
             end[m] = mean[m]
-            for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
+            for e in range(dag.outward_start[m], dag.outward_start[m + 1]):
+                t = dag.outward[e]
                 if dag.target[t] >= 0:
                     trip = dag.calls[t] * (mean[M + t] + end[dag.target[t]] + mean[M + dag.back[t]])
                     if dag.parallel[t]:
@@ -101,13 +104,14 @@ def _critical(dag: DagArrays, req: Request) -> float:
                         end[m] += trip
             end[m] += longest
     total = 0.0
-    for t in dag.inward[dag.inward_start[M] : dag.inward_start[M + 1]]:
+    for e in range(dag.inward_start[M], dag.inward_start[M + 1]):
+        t = dag.inward[e]
         total = max(total, end[dag.source[t]] + mean[M + t])
     return total
 
 
 @kernel
-def _reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) -> float:
+def reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) -> float:
     """Product of the success of the distinct nodes, links and cells, each as often as a request meets it."""
     for m in range(len(lay.placed)):
         for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):

@@ -47,14 +47,14 @@ def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
 
 
 @kernel
-def _slower(rate: float, cap: float, other: float) -> float:
+def slower(rate: float, cap: float, other: float) -> float:
     """Seconds added per unit of work that a job shares a station of `rate` with a job capped at `other`."""
     fair = min(cap, max(rate / 2.0, rate - other))
     return 1.0 / fair - 1.0 / cap
 
 
 @kernel
-def _meet(
+def meet(
     sizes: tuple[float, float],
     caps: tuple[float, float],
     starts: tuple[float, float],
@@ -96,7 +96,7 @@ def overlap(
         for m in dag.order:
             settled = lay.placed[m] == lay.total[m]
             chosen[m] = choose(dag, infra, lay, chosen, m, choice[m, d]) if settled else -1
-        _begin(dag, lay, chosen, duration, begin)
+        begin_idle(dag, lay, chosen, duration, begin)
         for p in range(len(dag.stage_pairs)):
             a, b = dag.stage_pairs[p]
             if chosen[a] >= 0 and chosen[b] >= 0 and begin[a] < np.inf and begin[b] < np.inf:
@@ -126,7 +126,7 @@ def pair_of(dag: DagArrays, lay: Layout, chosen: IntArray, t: int) -> int:
 
 
 @kernel
-def _begin(dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, begin: FloatArray) -> None:
+def begin_idle(dag: DagArrays, lay: Layout, chosen: IntArray, duration: FloatArray, begin: FloatArray) -> None:
     """Idle start times of every stage (0..M) and transfer (M..M+T) of a request."""
     begin[:] = 0.0
     if dag.pipeline:
@@ -236,14 +236,14 @@ def _transfers_meet(
         for i in range(lay.hops[other]):
             if lay.route[other, i] == station:
                 rate = station_rate(dag, infra, station)
-                worst = max(worst, _slower(rate, cap, cap_other) * (1.0 + stretch(rho[station], rate / cap)))
+                worst = max(worst, slower(rate, cap, cap_other) * (1.0 + stretch(rho[station], rate / cap)))
                 worst_other = max(
                     worst_other,
-                    _slower(rate, cap_other, cap) * (1.0 + stretch(rho[station], rate / cap_other)),
+                    slower(rate, cap_other, cap) * (1.0 + stretch(rho[station], rate / cap_other)),
                 )
     if worst > 0.0 or worst_other > 0.0:
         M = len(dag.work)
-        both = _meet(
+        both = meet(
             (dag.size[e], dag.size[f]), (cap, cap_other), (begin[M + e], begin[M + f]), PAYLOAD_POINTS
         )
         added[M + e] += worst * both / draws
@@ -269,8 +269,8 @@ def _stages_meet(
     rate, speed = infra.capacity[node], infra.speed[node]
     cap = min(dag.cores[a], infra.cores[node]) * speed
     cap_other = min(dag.cores[b], infra.cores[node]) * speed
-    slow, slow_other = _slower(rate, cap, cap_other), _slower(rate, cap_other, cap)
+    slow, slow_other = slower(rate, cap, cap_other), slower(rate, cap_other, cap)
     if slow > 0.0 or slow_other > 0.0:
-        both = _meet((dag.work[a], dag.work[b]), (cap, cap_other), (begin[a], begin[b]), WORK_POINTS)
+        both = meet((dag.work[a], dag.work[b]), (cap, cap_other), (begin[a], begin[b]), WORK_POINTS)
         added[a] += slow * (1.0 + stretch(rho[node], rate / cap)) * both / draws
         added[b] += slow_other * (1.0 + stretch(rho[node], rate / cap_other)) * both / draws

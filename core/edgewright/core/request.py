@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
 from edgewright.core.overlap import choose
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, replicas
@@ -63,12 +63,12 @@ def make_request(stages: int, transfers: int, stations: int, count: int) -> Requ
     )
 
 
-@kernel
+@inlined
 def mean_of(values: FloatArray) -> float:
     """Mean of (K,)."""
     total = 0.0
-    for value in values:
-        total += value
+    for k in range(len(values)):
+        total += values[k]
     return total / len(values)
 
 
@@ -88,7 +88,10 @@ def draw(
     req: Request,
     floor: FloatArray,
 ) -> None:
-    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d; `floor` where an end is unplaced."""
+    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d; `floor` where an end is unplaced.
+
+    `req.begin` becomes the mean times.
+    """
     M, K = len(dag.work), table.work.shape[1]
     for m in dag.order:
         if lay.total[m] > 1 or lay.placed[m] == 0:
@@ -99,7 +102,7 @@ def draw(
     for m in range(M):
         size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
         if lay.total[m] == 1 and lay.placed[m] == 1:
-            ideal, fixed = lay.stage_ideal[first] + req.added[m], lay.stage_fixed[first]
+            ideal, fixed = lay.stage_ideal[first] + req.added[m], lay.stage_late[first]
             delay = lay.stage_wait[first]
             for k in range(K):
                 req.seconds[m, k] = size[k] * ideal + wait[k] * delay + fixed
@@ -110,9 +113,11 @@ def draw(
                 req.seconds[m, k] = floor[m]
             else:
                 ideal = lay.stage_ideal[slot] + req.added[m]
-                req.seconds[m, k] = size[k] * ideal + wait[k] * lay.stage_wait[slot] + lay.stage_fixed[slot]
+                req.seconds[m, k] = size[k] * ideal + wait[k] * lay.stage_wait[slot] + lay.stage_late[slot]
     for t in range(len(dag.source)):
         _draw_transfer(dag, lay, table, req, floor, t)
+    for job in range(len(req.begin)):
+        req.begin[job] = mean_of(req.seconds[job])
 
 
 @kernel
@@ -125,7 +130,7 @@ def _draw_transfer(
     if (source < 0 or (lay.total[source] == 1 and lay.placed[source] == 1)) and (
         target < 0 or (lay.total[target] == 1 and lay.placed[target] == 1)
     ):
-        ideal, fixed = lay.ideal[first] + req.added[M + t], lay.fixed[first]
+        ideal, fixed = lay.ideal[first] + req.added[M + t], lay.late[first]
         delay = lay.wait[first]
         for k in range(K):
             req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + fixed
@@ -139,4 +144,4 @@ def _draw_transfer(
         else:
             pair = first + i * width + j
             ideal = lay.ideal[pair] + req.added[M + t]
-            req.seconds[M + t, k] = size[k] * ideal + wait[k] * lay.wait[pair] + lay.fixed[pair]
+            req.seconds[M + t, k] = size[k] * ideal + wait[k] * lay.wait[pair] + lay.late[pair]

@@ -7,10 +7,10 @@ import numpy as np
 from edgewright.core.arrays import DagArrays
 from edgewright.core.evaluate import WORST
 from edgewright.core.feasibility import Gate
-from edgewright.core.gate import BANDWIDTH, UTILISATION, admit
+from edgewright.core.gate import BANDWIDTH, UTILISATION, admit, holds, stays_apart
 from edgewright.core.kernel import kernel
 from edgewright.core.latency import recur
-from edgewright.core.outcome import MEAN, OUTPUTS, read
+from edgewright.core.outcome import MEAN, OUTPUTS, reach, read
 from edgewright.core.overlap import overlap
 from edgewright.core.request import Request, draw
 from edgewright.core.scenarios import Scenarios
@@ -138,7 +138,7 @@ def score(
     recur(dag, table, req, out)
     own = dag.rate * min(out[MEAN] / dag.limit, WORST)
     if rules.bounded:
-        read(dag, infra, lay, req, out)
+        read(dag, req, reach(dag, infra, lay, req.touch), out)
         for column in range(OUTPUTS):
             if out[column] > rules.high[column] * SLACK:
                 cost += PENALTY * min(out[column] / rules.high[column] - 1.0, 10.0)
@@ -153,18 +153,12 @@ def score(
 @kernel
 def has_room(rules: Rules, start: IntArray, left: FloatArray, assign: IntArray, slot: int, node: int) -> bool:
     """Whether `slot` fits on `node` with `left` (N, R) free and the other slots of `assign` (S,) in place."""
-    if not rules.mask[slot, node]:
-        return False
-    for r in range(left.shape[1]):
-        if rules.request[slot, r] > 0.0 and rules.request[slot, r] > left[node, r] * SLACK:
-            return False
     m = rules.stage[slot]
-    key = rules.apart[m, node]
-    if key >= 0:
-        for other in range(start[m], start[m + 1]):
-            if other != slot and assign[other] >= 0 and rules.apart[m, assign[other]] == key:
-                return False
-    return True
+    return (
+        rules.mask[slot, node]
+        and holds(left[node], rules.request[slot])
+        and stays_apart(rules.apart[m], assign[start[m] : start[m + 1]], slot - start[m], node)
+    )
 
 
 @kernel

@@ -58,10 +58,13 @@ class Layout(NamedTuple):
     """(pairs,) x Q, seconds."""
     fixed: FloatArray
     """(pairs,) d, seconds."""
+    late: FloatArray
+    """(pairs,) d and the queues on the route, seconds."""
     stage_ideal: FloatArray
     """(S,) the same for the work of each slot."""
     stage_wait: FloatArray
     stage_fixed: FloatArray
+    stage_late: FloatArray
     touched: IntArray
     """Stations with load of this placement, first `used[0]`."""
     used: IntArray
@@ -88,9 +91,11 @@ def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layou
         ideal=np.zeros(P),
         wait=np.zeros(P),
         fixed=np.zeros(P),
+        late=np.zeros(P),
         stage_ideal=np.zeros(S),
         stage_wait=np.zeros(S),
         stage_fixed=np.zeros(S),
+        stage_late=np.zeros(S),
         touched=np.zeros(stations, np.int32),
         used=np.zeros(1, np.int32),
         rho=np.zeros(stations),
@@ -295,9 +300,19 @@ def stretch(rho: float, k: float) -> float:
     rho = min(rho, RHO_CAP)
     if k <= 1.0:
         return rho / (1.0 - rho)
-    if not k < np.inf:
-        return 0.0
-    return rho ** (math.sqrt(2.0 * (k + 1.0)) - 1.0) / (k * (1.0 - rho))
+    return rho ** stretch_power(k) * stretch_scale(k) / (1.0 - rho)
+
+
+@kernel
+def stretch_power(k: float) -> float:
+    """The exponent of `stretch`, at most that of a billion servers: there the factor 1/k is 0 already."""
+    return math.sqrt(2.0 * (min(max(k, 1.0), 1e9) + 1.0)) - 1.0
+
+
+@kernel
+def stretch_scale(k: float) -> float:
+    """The factor 1/k of `stretch`."""
+    return 1.0 / max(k, 1.0)
 
 
 @kernel
@@ -342,7 +357,8 @@ def time_stage(
         q = math.sqrt(own * own + q * q)
     lay.stage_ideal[slot] = ideal
     lay.stage_wait[slot] = ideal * q
-    lay.stage_fixed[slot] = infra.compute_delay[node] + backlog[node]
+    lay.stage_fixed[slot] = infra.compute_delay[node]
+    lay.stage_late[slot] = infra.compute_delay[node] + backlog[node]
 
 
 @kernel
@@ -360,12 +376,12 @@ def time_pair(
     cap = lay.cap[pair]
     if cap <= 0.0:
         lay.ideal[pair] = lay.wait[pair] = 0.0
-        lay.fixed[pair] = np.inf
+        lay.fixed[pair] = lay.late[pair] = np.inf
         return
-    ideal, q, fixed = dag.size[t] / cap, 0.0, lay.fixed[pair]
+    ideal, q, late = dag.size[t] / cap, 0.0, lay.fixed[pair]
     for h in range(lay.hops[pair]):
         station = lay.route[pair, h]
         rate = station_rate(dag, infra, station)
         q += stretch(rho[station] + extra / rate, rate / cap)
-        fixed += backlog[station]
-    lay.ideal[pair], lay.wait[pair], lay.fixed[pair] = ideal, ideal * q, fixed
+        late += backlog[station]
+    lay.ideal[pair], lay.wait[pair], lay.late[pair] = ideal, ideal * q, late

@@ -163,7 +163,7 @@ def seconds(table: Scenarios, lay: Layout, t: int, pair: int, k: int) -> float:
     """Transfer t over one node pair in scenario k, without overlap."""
     ideal: float = table.payload[t, k] * lay.ideal[pair]
     wait: float = table.payload_wait[t, k] * lay.wait[pair]
-    fixed: float = lay.fixed[pair]
+    fixed: float = lay.late[pair]
     return ideal + wait + fixed
 
 
@@ -221,7 +221,7 @@ def run(dag: DagArrays, table: Scenarios, tab: Tables, left: FloatArray, m: int,
 def _begin(dag: DagArrays, table: Scenarios, tab: Tables, m: int, i: int, depth: int) -> None:
     """Push stage m on candidate i: its own time, no callee yet."""
     slot = tab.lay.start[m] + i
-    ideal, wait, fixed = tab.lay.stage_ideal[slot], tab.lay.stage_wait[slot], tab.lay.stage_fixed[slot]
+    ideal, wait, fixed = tab.lay.stage_ideal[slot], tab.lay.stage_wait[slot], tab.lay.stage_late[slot]
     for k in range(tab.reach.shape[1]):
         tab.reach[depth, k] = table.work[m, k] * ideal + table.work_wait[m, k] * wait + fixed
         tab.longest[depth, k] = 0.0

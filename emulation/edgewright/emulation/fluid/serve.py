@@ -1,0 +1,236 @@
+"""One period of service: placements settle, loads add up, queues grow, and core predicts every DAG's requests."""
+
+import numpy as np
+
+from edgewright.core.arrays import LOST, DagArrays
+from edgewright.core.draws import queued
+from edgewright.core.kernel import inlined, kernel
+from edgewright.core.latency import complete
+from edgewright.core.outcome import lose
+from edgewright.core.scenarios import Scenarios
+from edgewright.core.settled import Settled, fix, level, predict_fixed, view
+from edgewright.core.stations import Infrastructure, Layout, settle
+from edgewright.core.substrate import FloatArray
+from edgewright.emulation.fluid.pool import Pool, template
+from edgewright.emulation.fluid.state import Script, State, Work
+
+IDLE_POWER, BUSY_POWER = 4.0, 8.0
+"""Watts of a core that is powered, and what a busy one draws more: a small edge server of 8 cores, 32-96 W."""
+
+
+@inlined
+def placement(pool: Pool, script: Script, state: State, b: int, a: int, q: int, K: int) -> Settled:
+    """The settled placement of instance a, of template q."""
+    J = pool.stages[q] + pool.transfers[q]
+    ints, floats = state.ints[b], state.floats[b]
+    at, fat = script.int_at[b, a], script.float_at[b, a]
+    return view(
+        ints[at:], floats[fat:], pool.units[q], pool.visits[q], pool.meetings[q], J, K
+    )
+
+
+@inlined
+def users(
+    pool: Pool, infra: Infrastructure, delay: FloatArray, script: Script, b: int, t: int, a: int
+) -> DagArrays:
+    """Instance a with its users where they are in period t."""
+    cell, rate = int(script.cell[b, t, a]), script.cell_rate[b, t, a]
+    return template(
+        pool,
+        script.template[b, a],
+        cell if rate > 0.0 else LOST,
+        rate if rate > 0.0 else np.inf,
+        delay[cell],
+    )
+
+
+@kernel
+def settle_instance(
+    pool: Pool,
+    infra: Infrastructure,
+    table: Scenarios,
+    delay: FloatArray,
+    script: Script,
+    state: State,
+    work: Work,
+    b: int,
+    a: int,
+) -> None:
+    """Compute what the placement of instance a fixes, with its users where they are now."""
+    q, t = script.template[b, a], state.period[b]
+    dag = users(pool, infra, delay, script, b, t, a)
+    lay = _layout(pool, work, q)
+    S = pool.slots[q]
+    settle(dag, infra, lay, state.node[b, a, :S], True, True)
+    state.bound[b, a] = complete(lay)
+    if state.bound[b, a]:
+        fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
+        fix(dag, infra, table, lay, work.request, work.idle, fixed)
+    state.stale[b, a] = False
+
+
+@inlined
+def _layout(pool: Pool, work: Work, q: int) -> Layout:
+    M, S, T = pool.stages[q], pool.slots[q], pool.transfers[q]
+    lay = work.layout
+    return Layout(
+        start=pool.start[q, : M + 1],
+        node=lay.node[:S],
+        placed=lay.placed[:M],
+        total=lay.total[:M],
+        share=lay.share,
+        pair_start=pool.pair_start[q, : T + 1],
+        joint=lay.joint,
+        hops=lay.hops,
+        route=lay.route,
+        cap=lay.cap,
+        ideal=lay.ideal,
+        wait=lay.wait,
+        fixed=lay.fixed,
+        late=lay.late,
+        stage_ideal=lay.stage_ideal,
+        stage_wait=lay.stage_wait,
+        stage_fixed=lay.stage_fixed,
+        stage_late=lay.stage_late,
+        touched=lay.touched,
+        used=lay.used,
+        rho=lay.rho,
+    )
+
+
+@kernel
+def serve(
+    pool: Pool,
+    infra: Infrastructure,
+    table: Scenarios,
+    delay: FloatArray,
+    period: float,
+    script: Script,
+    state: State,
+    work: Work,
+    b: int,
+) -> None:
+    """Serve the requests of the current period of city b."""
+    _settle_all(pool, infra, table, delay, script, state, work, b)
+    _load(pool, script, state, work, table.work.shape[1], b)
+    any_queue = _levels(state, work, period, b)
+    _predict_all(pool, infra, table, delay, script, state, work, any_queue, b)
+    state.energy[b] = _energy(infra, script, state, period, b)
+
+
+@kernel
+def _settle_all(
+    pool: Pool,
+    infra: Infrastructure,
+    table: Scenarios,
+    delay: FloatArray,
+    script: Script,
+    state: State,
+    work: Work,
+    b: int,
+) -> None:
+    """Settle what was bound, lost replicas, or has users elsewhere than in the period before."""
+    t = state.period[b]
+    for i in range(state.actives[b]):
+        a = state.active[b, i]
+        if t > 0 and (
+            script.cell[b, t, a] != script.cell[b, t - 1, a]
+            or script.cell_rate[b, t, a] != script.cell_rate[b, t - 1, a]
+        ):
+            state.stale[b, a] = True
+        if state.stale[b, a]:
+            settle_instance(pool, infra, table, delay, script, state, work, b, a)
+            state.rate[b, a] = -1.0  # differs from every rate: predict again
+
+
+@kernel
+def _load(pool: Pool, script: Script, state: State, work: Work, K: int, b: int) -> None:
+    """Utilisation of every station by the requests of all DAGs that are served."""
+    t, rho = state.period[b], state.rho[b]
+    for station in range(len(rho)):
+        work.before[station] = rho[station]
+        rho[station] = 0.0
+    for i in range(state.actives[b]):
+        a = state.active[b, i]
+        if state.bound[b, a]:
+            q = script.template[b, a]
+            fixed = placement(pool, script, state, b, a, q, K)
+            rate = pool.rate[q] * script.factor[b, t, a]
+            for j in range(fixed.used[0]):
+                rho[fixed.touched[j]] += rate * fixed.load[j]
+
+
+@kernel
+def _levels(state: State, work: Work, period: float, b: int) -> bool:
+    """What waits need of every station; queues in the middle of the period; whether there is any."""
+    rho, backlog, any_queue = state.rho[b], state.backlog[b], False
+    for station in range(len(rho)):
+        work.changed[station] = rho[station] != work.before[station]
+        if rho[station] > 0.0:
+            work.log_rho[station], work.slack[station] = level(rho[station])
+        else:
+            work.log_rho[station], work.slack[station] = -np.inf, 1.0
+        work.queue[station] = 0.0
+        if rho[station] > 1.0 or backlog[station] > 0.0:
+            later = queued(backlog[station], rho[station], period)
+            work.queue[station] = (backlog[station] + later) / 2.0
+            backlog[station] = later
+            any_queue = True
+    return any_queue
+
+
+@kernel
+def _predict_all(
+    pool: Pool,
+    infra: Infrastructure,
+    table: Scenarios,
+    delay: FloatArray,
+    script: Script,
+    state: State,
+    work: Work,
+    any_queue: bool,
+    b: int,
+) -> None:
+    """Predict every DAG; one with the same rate, stations and no queue keeps its prediction."""
+    t, K = state.period[b], table.work.shape[1]
+    for i in range(state.actives[b]):
+        a = state.active[b, i]
+        q = script.template[b, a]
+        rate = pool.rate[q] * script.factor[b, t, a]
+        out = state.outcome[b, a]
+        if not state.bound[b, a]:
+            lose(out)
+            state.rate[b, a] = rate
+            continue
+        fixed = placement(pool, script, state, b, a, q, K)
+        same = rate == state.rate[b, a] and not any_queue
+        for j in range(fixed.used[0] if same else 0):
+            if work.changed[fixed.touched[j]]:
+                same = False
+                break
+        if not same:
+            dag = users(pool, infra, delay, script, b, t, a)
+            predict_fixed(
+                dag,
+                table,
+                work.request,
+                work.times,
+                fixed,
+                rate,
+                work.log_rho,
+                work.slack,
+                work.queue,
+                any_queue,
+                out,
+            )
+        state.rate[b, a] = -1.0 if any_queue else rate
+
+
+@kernel
+def _energy(infra: Infrastructure, script: Script, state: State, period: float, b: int) -> float:
+    """Joules of the living nodes: cores powered, and cores busy."""
+    t, watts = state.period[b], 0.0
+    for n in range(infra.nodes):
+        if not script.down[b, t, n]:
+            watts += infra.cores[n] * (IDLE_POWER + BUSY_POWER * min(state.rho[b, n], 1.0))
+    return watts * period

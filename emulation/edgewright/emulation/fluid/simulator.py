@@ -1,0 +1,294 @@
+"""A batch of independent cities on one substrate: reset with episodes, act, step, save, restore."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from edgewright.core import rewards as terms
+from edgewright.core.kernel import entry
+from edgewright.core.load import infrastructure
+from edgewright.core.masks import spread_keys
+from edgewright.core.observe import Observation, size
+from edgewright.core.scenarios import SEARCH, Scenarios, scenarios
+from edgewright.core.service import ServiceDag
+from edgewright.core.stations import Infrastructure
+from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate
+from edgewright.emulation.fluid.decide import act, begin, is_open
+from edgewright.emulation.fluid.judge import observe, reward
+from edgewright.emulation.fluid.pool import Pool, make_pool
+from edgewright.emulation.fluid.serve import serve
+from edgewright.emulation.fluid.state import (
+    Ground,
+    Script,
+    State,
+    Work,
+    make_script,
+    make_state,
+    make_work,
+)
+
+if TYPE_CHECKING:
+    from edgewright.emulation.fluid.state import Episode
+
+LATE = 3
+"""Periods between reports of other agents' load: 30 s, as in a cluster."""
+
+
+class Told(NamedTuple):
+    """What agents are told: B cities, G agents. The arrays are written again by the next step."""
+
+    observation: Observation
+    """(B, G, size)."""
+    active: Observation
+    """(B, G) 1 where the agent has something to decide."""
+    reward: FloatArray
+    """(B, G) of the period before."""
+
+
+class Saved(NamedTuple):
+    """A moment of a simulation."""
+
+    state: State
+    script: Script
+    seeds: IntArray
+    told: Told
+
+
+class Fluid:
+    """B cities in lockstep. `members`: nodes of each of G agents; `dags` and `region`: templates and their agents.
+
+    Raises ValueError for an agent without nodes, a node of two agents, or noise that is negative.
+    """
+
+    def __init__(
+        self,
+        substrate: Substrate,
+        members: Sequence[IntArray],
+        dags: Sequence[ServiceDag],
+        region: IntArray,
+        *,
+        count: int = SEARCH,
+        noise: float = 0.05,
+        weights: FloatArray | None = None,
+        printed: bool = False,
+    ) -> None:
+        if not 0.0 <= noise < np.inf:
+            raise ValueError(f"noise is {noise}; it must be a finite relative error of at least 0")
+        self.infra = infrastructure(substrate)
+        self.ground = _ground(substrate, members, dags)
+        self.pool = make_pool(substrate, dags, np.asarray(region, np.int32), members)
+        self.table = scenarios(count, int(self.pool.transfers.max()))
+        self.work = make_work(self.pool, self.infra, len(members), count)
+        self.noise, self.printed = noise, printed
+        self.weights = default_weights() if weights is None else np.asarray(weights, float)
+        self.nodes, self.slots = self.ground.members.shape[1], self.pool.slot_stage.shape[1]
+        self.agents = len(members)
+        self.period = 10.0
+
+    def reset(self, episodes: "Sequence[Episode]", seeds: Sequence[int]) -> Told:
+        """Begin one city per episode, all of one length; `seeds` draw the noise of metrics.
+
+        Raises ValueError for episodes of different lengths or periods, or of other templates.
+        """
+        lengths = {(len(e.factor), e.period, len(e.dags)) for e in episodes}
+        if len(lengths) != 1 or len(episodes) != len(seeds):
+            raise ValueError(
+                f"{len(episodes)} episodes of (periods, seconds, templates) {sorted(lengths)} and {len(seeds)} "
+                "seeds: all episodes must be alike, and there must be a seed for each"
+            )
+        ((_, self.period, templates),) = lengths
+        if templates != len(self.pool.stages):
+            raise ValueError(f"episodes have {templates} templates, the simulator {len(self.pool.stages)}")
+        K = self.table.work.shape[1]
+        self.script, most, ints, floats = make_script(self.pool, episodes, K)
+        B, A = self.script.template.shape
+        self.state = make_state(self.pool, self.infra, self.agents, (B, A), (most, ints, floats))
+        self.seeds = np.asarray(seeds, np.int64)
+        self.told = Told(
+            np.zeros((B, self.agents, size(self.nodes, self.slots)), np.float32),
+            np.zeros((B, self.agents), np.float32),
+            np.zeros((B, self.agents)),
+        )
+        _start(*self._world(), self.noise, self.seeds, self.nodes, self.told)
+        return self.told
+
+    @property
+    def over(self) -> bool:
+        """Whether the last period has been served."""
+        return bool(self.state.over.all())
+
+    def step(self, choice: IntArray) -> Told:
+        """Apply the agents' choices (B, G, S), serve one period, begin the next.
+
+        A choice is a row of the agent's nodes; their number, or any other value, means 'pending' (or 'keep').
+        Raises ValueError for another shape, and after the last period.
+        """
+        expected = (*self.told.active.shape, self.slots)
+        if choice.shape != expected:
+            raise ValueError(f"choices have shape {choice.shape}, not (cities, agents, slots) = {expected}")
+        if self.over:
+            raise ValueError("the episodes are over; reset first")
+        _step(
+            *self._world(),
+            self.noise,
+            self.seeds,
+            self.nodes,
+            self.told,
+            self.period,
+            self.weights,
+            self.printed,
+            np.require(choice, np.int32, ["C", "W"]),
+        )
+        return self.told
+
+    def open_nodes(self, city: int, agent: int) -> BoolArray:
+        """(S, rows + 1) where each slot of the agent's head could go alone now; the last column is 'pending'."""
+        out = np.zeros((self.slots, self.nodes + 1), np.bool_)
+        out[:, int(self.ground.sizes[agent])] = True
+        _open(self.pool, self.ground, self.script, self.state, self.work, city, agent, out)
+        return out
+
+    def save(self) -> Saved:
+        """A copy of everything that changes."""
+        return Saved(
+            State(*(array.copy() for array in self.state)),
+            self.script,
+            self.seeds,
+            Told(*(array.copy() for array in self.told)),
+        )
+
+    def restore(self, saved: Saved) -> Told:
+        """Go on from `saved`, which stays as it is."""
+        self.state = State(*(array.copy() for array in saved.state))
+        self.script, self.seeds = saved.script, saved.seeds
+        self.told = Told(*(array.copy() for array in saved.told))
+        self.work.log_rho[:] = -np.inf
+        return self.told
+
+    def _world(self) -> tuple[Pool, Infrastructure, Scenarios, Ground, Script, State, Work]:
+        return self.pool, self.infra, self.table, self.ground, self.script, self.state, self.work
+
+
+def default_weights() -> FloatArray:
+    """(12,) alpha_1..4, omega_1..4, rho_1..3, phi."""
+    return np.array([*terms.WEIGHTS, *terms.WEIGHTS, *terms.PENALTIES, terms.COOPERATION])
+
+
+def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[ServiceDag]) -> Ground:
+    N, G = len(substrate.nodes), len(members)
+    region, row = np.full(N, -1, np.int32), np.full(N, -1, np.int32)
+    rows = np.full((G, max((len(m) for m in members), default=0)), -1, np.int32)
+    for g, nodes in enumerate(members):
+        if not len(nodes) or (region[nodes] >= 0).any():
+            raise ValueError(f"agent {g} governs {len(nodes)} nodes; give it at least one, and no other agent's")
+        region[nodes], row[nodes], rows[g, : len(nodes)] = g, np.arange(len(nodes)), nodes
+    count = np.array([*(len(m) for m in members), N], float)
+    delay = np.array([node.latency[1] if node.radio else 0.0 for node in substrate.nodes])
+    return Ground(
+        capacity=np.ascontiguousarray(substrate.capacity, float),
+        members=rows,
+        sizes=np.array([len(m) for m in members], np.int32),
+        region=region,
+        spread=np.stack(
+            [np.full(N, -1, np.int32), *(spread_keys(substrate, kind) for kind in ("node", "zone"))]
+        ),
+        port=np.ascontiguousarray(substrate.station_capacity[2 * N : 3 * N], float),
+        radio_delay=delay,
+        count=count,
+        row=row,
+        largest_limit=max((dag.qos.max_latency or 1.0) for dag in dags) if dags else 1.0,
+    )
+
+
+@entry
+def _start(
+    pool: Pool,
+    infra: Infrastructure,
+    table: Scenarios,
+    ground: Ground,
+    script: Script,
+    state: State,
+    work: Work,
+    spread: float,
+    seeds: IntArray,
+    nodes: int,
+    told: Told,
+) -> None:
+    for b in range(len(seeds)):
+        begin(pool, ground, script, state, b)
+        observe(
+            pool,
+            infra,
+            ground,
+            script,
+            state,
+            work,
+            spread,
+            seeds[b],
+            nodes,
+            b,
+            told.observation[b],
+            told.active[b],
+        )
+
+
+@entry
+def _step(
+    pool: Pool,
+    infra: Infrastructure,
+    table: Scenarios,
+    ground: Ground,
+    script: Script,
+    state: State,
+    work: Work,
+    spread: float,
+    seeds: IntArray,
+    nodes: int,
+    told: Told,
+    period: float,
+    weights: FloatArray,
+    printed: bool,
+    choice: IntArray,
+) -> None:
+    K = table.work.shape[1]
+    for b in range(len(seeds)):
+        for g in range(choice.shape[1]):
+            act(pool, ground, script, state, work.left, period, b, g, choice[b, g])
+        serve(pool, infra, table, ground.radio_delay, period, script, state, work, b)
+        reward(pool, ground, script, state, work, weights, printed, K, b, told.reward[b])
+        if state.period[b] % LATE == 0:
+            for n in range(infra.nodes):
+                state.late[b, n] = state.rho[b, n]
+        if state.period[b] + 1 < script.periods[b]:
+            state.period[b] += 1
+            begin(pool, ground, script, state, b)
+        else:
+            state.over[b] = True
+        observe(
+            pool,
+            infra,
+            ground,
+            script,
+            state,
+            work,
+            spread,
+            seeds[b],
+            nodes,
+            b,
+            told.observation[b],
+            told.active[b],
+        )
+
+
+@entry
+def _open(
+    pool: Pool, ground: Ground, script: Script, state: State, work: Work, b: int, g: int, out: BoolArray
+) -> None:
+    a = state.head[b, g]
+    if a < 0:
+        return
+    for slot in range(pool.slots[script.template[b, a]]):
+        for i in range(ground.sizes[g]):
+            n = ground.members[g, i]
+            out[slot, i] = is_open(pool, ground, script, state, work.left, b, a, slot, n)
