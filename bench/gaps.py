@@ -66,7 +66,7 @@ def summary(case: str, name: str, rows: list[Gap]) -> Iterator[Row]:
     cpu = np.array([row["cpu_ms"] for row in rows])
     lost = sum(not row["placed"] and row["bound"] < float("inf") for row in rows)
     main = name == "heuristic" and case.startswith("10 x 20")
-    if len(placed):
+    if placed:
         yield Row(
             "gaps",
             case,

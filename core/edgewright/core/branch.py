@@ -14,7 +14,7 @@ from edgewright.core.rules import Rules, has_room, score, take
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, copy, settle, time
 from edgewright.core.substrate import FloatArray, IntArray
-from edgewright.core.tables import Tables, follow
+from edgewright.core.tables import Tables, follow, join, run
 
 DONE, LEAF, PAUSED = range(3)
 """Why `branch` returned: tree exhausted; a better placement stands in `assign`; budget spent."""
@@ -47,6 +47,10 @@ class Tree(NamedTuple):
     """(M, K) seconds from the start of a known stage to the user (or to its reply)."""
     ahead: FloatArray
     """(K,) work space."""
+    onward: FloatArray
+    """(T, K) seconds from the end of a known stage on through each transfer out of it, of one call."""
+    weight: FloatArray
+    """(M + T, K) how often the longest way of a scenario visits each stage and each transfer."""
     floor: FloatArray
     """(M + T,) zeros."""
     visited: IntArray
@@ -78,6 +82,8 @@ def make_tree(rules: Rules, sequence: IntArray, scenarios: int, transfers: int, 
         known=np.zeros(M, np.int32),
         rest=np.zeros((M, scenarios)),
         ahead=np.zeros(scenarios),
+        onward=np.zeros((transfers, scenarios)),
+        weight=np.zeros((M + transfers, scenarios)),
         floor=np.zeros(M + transfers),
         visited=np.zeros(2, np.int32),
         broken=np.zeros(1, np.int32),
@@ -118,7 +124,7 @@ def branch(
         req.rho[station] = rules.background[station]
     D, spent = len(tree.sequence), 0
     if tree.depth[0] < 0:
-        _expand(dag, infra, table, lay, req, tab, rules, tree, 0)
+        _expand(dag, infra, table, lay, req, tab, rules, tree, 0, incumbent)
         tree.depth[0] = 0
     while spent < budget:
         d = tree.depth[0]
@@ -138,7 +144,7 @@ def branch(
         tree.assign[0, slot] = node
         take(rules, tree.left, slot, node, 1.0)
         if d + 1 < D:
-            spent += _expand(dag, infra, table, lay, req, tab, rules, tree, d + 1)
+            spent += _expand(dag, infra, table, lay, req, tab, rules, tree, d + 1, incumbent)
             tree.depth[0] = d + 1
             continue
         tree.visited[1] += 1
@@ -174,6 +180,7 @@ def _expand(
     rules: Rules,
     tree: Tree,
     d: int,
+    incumbent: float,
 ) -> int:
     """List the children of the current node at depth d by ascending bound; returns how many were bounded."""
     slot, count = tree.sequence[d], 0
@@ -184,7 +191,7 @@ def _expand(
             continue
         tree.assign[0, slot] = node
         take(rules, tree.left, slot, node, 1.0)
-        value = bound(dag, infra, table, lay, req, tab, rules, tree)
+        value = bound(dag, infra, table, lay, req, tab, rules, tree, incumbent)
         take(rules, tree.left, slot, node, -1.0)
         tree.assign[0, slot] = -1
         tree.visited[0] += 1
@@ -208,8 +215,12 @@ def bound(
     tab: Tables,
     rules: Rules,
     tree: Tree,
+    incumbent: float,
 ) -> float:
-    """Lower bound of J over all completions of `tree.assign`; infinite where it overloads a station."""
+    """Lower bound of J over all completions of `tree.assign`; infinite where it overloads a station.
+
+    Below `incumbent` it is sharpened by what it costs that a stage is on one node in all scenarios.
+    """
     settle(dag, infra, lay, tree.assign[0], False, True)
     rho, overloaded = req.rho, False
     for station in lay.touched[: lay.used[0]]:
@@ -229,8 +240,18 @@ def bound(
         if tree.known[m]:
             _rest(dag, table, lay, req, tab, rules, tree, m)
     _total(dag, lay, req, tab, tree)
-    own = dag.rate * min(mean_of(req.total) / dag.limit, WORST)
-    return (own + rules.others) / rules.total_rate
+    value = _cost(dag, rules, mean_of(req.total))
+    if value < incumbent:
+        _weigh(dag, table, req, tab, tree)
+        value = _cost(dag, rules, mean_of(req.total) + _regret(dag, table, lay, tab, rules, tree))
+    return value
+
+
+@kernel
+def _cost(dag: DagArrays, rules: Rules, mean: float) -> float:
+    """J with this mean latency and the other DAGs at their least."""
+    value: float = (dag.rate * min(mean / dag.limit, WORST) + rules.others) / rules.total_rate
+    return value
 
 
 @kernel
@@ -254,9 +275,11 @@ def _rest(
         if dag.target[t] < 0:
             if dag.pipeline:
                 for k in range(K):
+                    tree.onward[t, k] = req.seconds[M + t, k]
                     req.latest[k] = max(req.latest[k], req.seconds[M + t, k])
             continue
         _follow(dag, table, lay, req, tab, rules, tree, t)
+        copy(req.earliest, tree.onward[t])
         if dag.pipeline:
             for k in range(K):
                 req.latest[k] = max(req.latest[k], req.earliest[k])
@@ -334,3 +357,124 @@ def _total(dag: DagArrays, lay: Layout, req: Request, tab: Tables, tree: Tree) -
             if leave >= 0:
                 trip += req.seconds[M + leave, k]
             req.total[k] = max(req.total[k], trip)
+
+
+@kernel
+def _weigh(dag: DagArrays, table: Scenarios, req: Request, tab: Tables, tree: Tree) -> None:
+    """Fill `tree.weight`: the longest way of each scenario through the known stages, into the first unknown.
+
+    With these ways chosen, the latency is a sum over jobs, and what any other way would take is only more.
+    """
+    M, K, weight = len(dag.work), len(req.total), tree.weight
+    weight[:] = 0.0
+    first, last = dag.outward_start[M], dag.outward_start[M + 1]
+    for k in range(K):
+        best, longest = -1, -1.0
+        for e in range(first, last):
+            t = dag.outward[e]
+            m = dag.target[t]
+            trip = tab.entry[t, k]
+            if tree.known[m]:
+                trip = req.seconds[M + t, k] + tree.rest[m, k]
+                if not dag.pipeline:
+                    trip += req.seconds[M + dag.inward[dag.inward_start[M] + e - first], k]
+            if trip > longest:
+                best, longest = t, trip
+        _visit(dag, tree, best, k, 1.0)
+    for m in dag.order:
+        if not tree.known[m]:
+            continue
+        for k in range(K):
+            if weight[m, k] == 0.0:
+                continue
+            best, longest = -1, 0.0
+            for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
+                if dag.target[t] < 0 and not dag.pipeline:
+                    continue
+                calls = 1.0 if dag.pipeline else times_called(dag, table, t, k)
+                if not dag.pipeline and not dag.parallel[t]:
+                    _visit(dag, tree, t, k, weight[m, k] * calls)
+                elif tree.onward[t, k] * calls > longest:
+                    best, longest = t, tree.onward[t, k] * calls
+            if best >= 0 and dag.target[best] >= 0:
+                calls = 1.0 if dag.pipeline else times_called(dag, table, best, k)
+                _visit(dag, tree, best, k, weight[m, k] * calls)
+
+
+@kernel
+def _visit(dag: DagArrays, tree: Tree, t: int, k: int, times: float) -> None:
+    """Count transfer t, and its target where that is known."""
+    if tree.known[dag.target[t]]:
+        tree.weight[dag.target[t], k] += times
+    else:
+        tree.weight[len(dag.work) + t, k] += times
+
+
+@kernel
+def _regret(dag: DagArrays, table: Scenarios, lay: Layout, tab: Tables, rules: Rules, tree: Tree) -> float:
+    """Mean seconds that the best tails of each scenario are too low, as their first stage is on one node.
+
+    For each step from a known stage (or the users) to an unknown one, weighted by `tree.weight`: the least
+    over nodes with room of the sum over scenarios, minus the sum of the least. Replicated ends count nothing.
+    """
+    M, K, total = len(dag.work), table.work.shape[1], 0.0
+    for t in range(len(dag.source)):
+        source, target = dag.source[t], dag.target[t]
+        if target < 0 or tree.known[target] or lay.total[target] != 1:
+            continue
+        if source >= 0 and (not tree.known[source] or lay.total[source] != 1):
+            continue
+        weight, frozen = tree.weight[M + t], tab.entry[t] if source < 0 else tree.onward[t]
+        counted, least = 0.0, np.inf
+        for k in range(K):
+            counted += weight[k] * frozen[k]
+        if counted == 0.0:
+            continue
+        for node in range(rules.mask.shape[1]):
+            j = tab.row[target, node]
+            if j >= 0 and has_room(rules, lay.start, tree.left, tree.assign[0], lay.start[target], node):
+                least = min(least, _step(dag, table, lay, tab, tree, t, j))
+        total += max(least - counted, 0.0)
+    return total / K
+
+
+@kernel
+def _step(dag: DagArrays, table: Scenarios, lay: Layout, tab: Tables, tree: Tree, t: int, j: int) -> float:
+    """Sum over scenarios of `tree.weight` times transfer t to candidate j, its tail, and the way back."""
+    M, K, source, target = len(dag.work), table.work.shape[1], dag.source[t], dag.target[t]
+    frozen, weight, tail = tab.lay, tree.weight[M + t], tab.tail[target, j]
+    i, node = 0, frozen.node[frozen.start[target] + j]
+    if source >= 0:
+        here = lay.node[lay.start[source]]
+        i = tab.row[source, here]
+        if here == node:
+            tab.taken[0, :] = 0.0
+            join(tab, tree.left[node], target, node, 0)
+            run(dag, table, tab, tree.left[node], target, j, 1)
+            tail = tab.reach[1]
+    pair, value = frozen.pair_start[t] + i * frozen.placed[target] + j, 0.0
+    for k in range(K):
+        trip = table.payload[t, k] * frozen.ideal[pair] + table.payload_wait[t, k] * frozen.wait[pair]
+        value += weight[k] * (trip + frozen.fixed[pair] + tail[k])
+    back = _way_back(dag, t)
+    if back >= 0:
+        pair = frozen.pair_start[back] + (j * frozen.placed[source] + i if source >= 0 else j)
+        for k in range(K):
+            trip = (
+                table.payload[back, k] * frozen.ideal[pair] + table.payload_wait[back, k] * frozen.wait[pair]
+            )
+            value += weight[k] * (trip + frozen.fixed[pair])
+    return value
+
+
+@kernel
+def _way_back(dag: DagArrays, t: int) -> int:
+    """The response of call t, or the answer to the users of their transfer t; -1 in a pipeline."""
+    M = len(dag.work)
+    if dag.pipeline or dag.source[t] >= 0:
+        return -1 if dag.pipeline else dag.back[t]
+    first = dag.outward_start[M]
+    for e in range(first, dag.outward_start[M + 1]):
+        if dag.outward[e] == t:
+            return dag.inward[dag.inward_start[M] + e - first]
+    return -1
