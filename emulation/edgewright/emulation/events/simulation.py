@@ -175,12 +175,13 @@ class Simulation:
         )
 
     def _utilisation(self) -> FloatArray:
-        ways, uses = self._system.ways, self._system.uses
+        ways, uses, now = self._system.ways, self._system.uses, self._state.clock["now"][0]
+        jobs = self._state.jobs[self._state.jobs["serving"] == 1]
+        begun = jobs["size"] - jobs["left"] + jobs["rate"] * (now - jobs["since"])
+        done = self._state.done + np.bincount(jobs["way"], begun, minlength=len(ways))
         way = np.repeat(np.arange(len(ways)), ways["last"] - ways["first"])
-        used = np.bincount(
-            uses["station"], uses["amount"] * self._state.done[way], minlength=len(self._plan.capacity)
-        )
-        share: FloatArray = used / self._plan.capacity / max(float(self._state.clock["now"][0]), 1e-12)
+        used = np.bincount(uses["station"], uses["amount"] * done[way], minlength=len(self._plan.capacity))
+        share: FloatArray = used / self._plan.capacity / max(float(now), 1e-12)
         return share[: self._stations]
 
     def _go_on(self, status: int) -> None:
