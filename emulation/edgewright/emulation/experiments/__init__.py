@@ -9,6 +9,7 @@ from edgewright.emulation.experiments import (
     fidelity,
     optimality_gap,
     resilience,
+    simulator_speed,
     utilisation,
 )
 from edgewright.emulation.experiments.experiment import Config, Experiment, ExperimentError, Scale
@@ -17,7 +18,16 @@ __all__ = ["Config", "Experiment", "ExperimentError", "Scale", "experiments", "f
 
 experiments: dict[str, Experiment[Any, Any]] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (fidelity, optimality_gap, arrival_rate, complexity, resilience, utilisation, fairness)
+    for module in (
+        fidelity,
+        optimality_gap,
+        simulator_speed,
+        arrival_rate,
+        complexity,
+        resilience,
+        utilisation,
+        fairness,
+    )
 }
 """By the name on the command line."""
 

@@ -168,8 +168,8 @@ def comparison(frame: "pd.DataFrame", config: Shocks) -> Comparison:
         (
             "Level: mean over offered requests of min(latency / limit, 10); lost and not served count 10. "
             "Recovery: first of 3 periods of 10 s in a row within 1.1 times the level before.",
-            "Failures: each agent decides once per period, new replicas serve from the next; queues do not carry "
-            "over between periods. Bursts: one simulation with its queues; placements stay.",
+            "Failures: each agent decides once per period, new replicas serve from the next; queues do not "
+            "carry over between periods. Bursts: one simulation with its queues; placements stay.",
             "A recovery that was not seen is censored: the median counts it as longer than all others.",
         ),
     )
@@ -225,7 +225,7 @@ EXPERIMENT = Experiment(
     name="resilience",
     title="Failures and bursts",
     source="[MAPPO] Fig. 7",
-    question="How long do users wait for normal service after nodes fail, and how much does a burst slow them?",
+    question="How long until service is normal again after nodes fail, and how far does a burst throw it?",
     scales={
         Scale.SMALL: Shocks(
             seeds=2,

@@ -123,7 +123,7 @@ def comparison(frame: "pd.DataFrame", config: Day) -> Comparison:
         ),
         (*lines, *PRINTED),
         (
-            f"At {busiest:g}:00, the busiest hour looked at; mean over the edge nodes and their access ports.",
+            f"At {busiest:g}:00, the busiest hour looked at; mean over edge nodes and their access ports.",
             "More in use is not better: a policy that keeps work near its users needs less bandwidth. The "
             "printed figures come without the demand that they were measured at.",
             "Each hour is placed anew and simulated in steady state; nothing is carried from hour to hour.",
