@@ -45,7 +45,7 @@ def test_an_experiment_gives_the_same_rows_again_and_a_table_and_figures(name: s
     frame = pd.DataFrame(rows)
     table = experiment.comparison(frame, config)
     assert table.lines
-    assert "nan" not in table.markdown(name)
+    assert not any("nan" in cell for line in table.lines for cell in line if cell not in config.policies)
     figures = experiment.figures(frame, config)
     assert figures
     for figure in figures.values():

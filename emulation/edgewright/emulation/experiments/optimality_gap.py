@@ -73,7 +73,7 @@ def run(config: Gaps, unit: Instance) -> list[Row]:
         ready(name)
     own = lawful(unit.seed, unit.number, stages, nodes)
     found = gaps(config.policies, [(stages, nodes)], [own], unit.budget_s, reference_seconds=config.reference)
-    return [{"instance": row.pop("seed"), **row} for row in map(dict, found)]  # type: ignore[misc]
+    return [{"instance": row.pop("seed"), **row} for row in map(dict, found)]
 
 
 def comparison(frame: "pd.DataFrame", config: Gaps) -> Comparison:

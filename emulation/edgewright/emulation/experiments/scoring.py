@@ -111,7 +111,7 @@ def score(
     observed = None
     if chosen:
         observed = simulate(chosen, setting.substrate, requests=requests, seed=seed)
-        for at, d in enumerate(np.flatnonzero(there)):
+        for at, d in enumerate(np.flatnonzero(there).tolist()):
             every, answered = observed.latency[at], observed.answered(at)
             latency[d] = answered
             if len(every):

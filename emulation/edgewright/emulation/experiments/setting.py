@@ -45,10 +45,10 @@ def make_setting(built: City, dags: list[tuple[int, ServiceDag]]) -> Setting:
     for _, dag in dags:
         counts = replica_counts(dag)
         stages.append(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
-    governed = np.zeros((len(built.regions), len(substrate.nodes)), bool)
-    for number, region in enumerate(built.regions):
-        governed[number, [substrate.index[name] for name in region.nodes]] = True
     number = np.array([region for region, _ in dags], np.int32)
+    governed = np.zeros((len(built.regions), len(substrate.nodes)), bool)
+    for row, region in enumerate(built.regions):
+        governed[row, [substrate.index[name] for name in region.nodes]] = True
     return Setting(substrate, tuple(dag for _, dag in dags), tuple(stages), governed[number], number)
 
 

@@ -106,7 +106,7 @@ def empty(steps: int) -> float:
     from gymnasium.spaces import Discrete  # noqa: PLC0415 - an extra of its own
     from pettingzoo import ParallelEnv  # noqa: PLC0415
 
-    class Nothing(ParallelEnv[str, int, int]):
+    class Nothing(ParallelEnv):  # type: ignore[misc]  # it comes without types
         metadata = {"name": "nothing"}  # noqa: RUF012 - as the library's own
         possible_agents = [f"agent-{i}" for i in range(AGENTS)]  # noqa: RUF012
         action_spaces = {name: Discrete(2) for name in possible_agents}  # noqa: RUF012
@@ -137,9 +137,11 @@ def empty(steps: int) -> float:
 
 def comparison(frame: "pd.DataFrame", config: Speeds) -> Comparison:
     """Steps per CPU-second by size, and how many times the other simulators' that is."""
-    median = frame.groupby(["system", "nodes"])["steps_per_s"].median()
+    middle = frame.groupby(["system", "nodes"], as_index=False)["steps_per_s"].median()
+    columns = (middle[each] for each in ("system", "nodes", "steps_per_s"))
+    median = {(str(s), int(n)): float(v) for s, n, v in zip(*columns, strict=True)}
     lines = []
-    for (system, nodes), speed in median.items():  # type: ignore[misc]  # a two-level index
+    for (system, nodes), speed in median.items():
         other = median.get((ECLYPSE, nodes))
         ratio = f"{speed / other:,.0f} x" if other and system == FLUID else ""
         goal = "20,000" if (system, nodes) == (FLUID, 200) else ""
@@ -179,7 +181,7 @@ def figures(frame: "pd.DataFrame", config: Speeds) -> "Mapping[str, Figure]":
         for i, name in enumerate((FLUID, ECLYPSE)):
             mine = median[median["system"] == name]
             if len(mine):
-                look = {"color": PALETTE[i], "marker": MARKERS[i], "label": name}
+                look: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i], "label": name}
                 axes.plot(mine["nodes"], mine["steps_per_s"], **look)
         nothing = median[median["system"] == EMPTY]["steps_per_s"].max()
         axes.axhline(nothing, color=GREY, linestyle=":", label=EMPTY)

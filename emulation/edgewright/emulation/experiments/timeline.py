@@ -120,4 +120,5 @@ def per_period(born: Sequence[FloatArray], ratio: Sequence[FloatArray], periods:
     at = np.minimum((when / PERIOD).astype(int), periods - 1)
     count = np.bincount(at, minlength=periods)
     total = np.bincount(at, weights=value, minlength=periods)
-    return np.divide(total, count, out=np.full(periods, np.nan), where=count > 0)
+    mean: FloatArray = np.divide(total, count, out=np.full(periods, np.nan), where=count > 0)
+    return mean

@@ -93,8 +93,8 @@ def run(config: Day, unit: AtHour) -> list[Row]:
 
 def comparison(frame: "pd.DataFrame", config: Day) -> Comparison:
     """The hour with the most requests, ours and what is printed."""
-    asked = frame.groupby("hour")["offered_rps"].mean()
-    busiest = float(asked.idxmax())
+    asked = frame.groupby("hour", as_index=False)["offered_rps"].mean()
+    busiest = float(asked["hour"][asked["offered_rps"].argmax()])
     lines: list[tuple[str, ...]] = []
     for name in config.policies:
         for budget in config.budgets:
