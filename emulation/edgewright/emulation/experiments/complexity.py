@@ -93,6 +93,7 @@ def comparison(frame: "pd.DataFrame", config: Sizes) -> Comparison:
     """Smallest and largest size, and all sizes together as in Table 4."""
     lines: list[tuple[str, ...]] = []
     whole = frame.groupby(["seed", "policy", "budget_s"], as_index=False).mean(numeric_only=True)
+    whole = whole.reindex(columns=frame.columns)  # a column without any value is no number
     ends = {f"{s} x {r}": frame[(frame["stages"] == s) & (frame["replicas"] == r)] for s, r in config.cases}
     for title, here in (*ends.items(), ("all", whole)):
         for budget in config.budgets:
@@ -121,6 +122,7 @@ def comparison(frame: "pd.DataFrame", config: Sizes) -> Comparison:
             *notes(config, frame),
             f"Ours: one service in every region at {RATE:g} requests/s, limit {LIMIT / MS:g} ms at the 95th "
             "percentile; the paper does not say how many services of which rate share its city.",
+            "`all`: means over the sizes, percentiles too.",
             "Convergence (820 episodes printed) concerns learned policies; none of these is trained.",
         ),
     )
