@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ import edgewright.agents.metrics
 import edgewright.operator.metrics  # noqa: F401
 from edgewright.cli.main import app
 from edgewright.emulation.chaos import actions, probes, scenario
+from edgewright.emulation.experiments import Scale, experiments
 from edgewright.emulation.gateway.answers import HEADERS
 from edgewright.emulation.gateway.exposition import METRICS, MOST_DAGS, MOST_INVOCATIONS
 from edgewright.emulation.gateway.histograms import DURATIONS
@@ -247,6 +249,38 @@ def _provided(module: ModuleType) -> Iterator[tuple[str, str, str]]:
             yield name, ", ".join(arguments) or "-", " ".join((each.__doc__ or "").split())
 
 
+def experiments_page() -> str:
+    """Every experiment with its question and the config of its two scales."""
+    parts = ["# Experiments\n", _EXPERIMENTS]
+    for one in experiments.values():
+        parts.append(f"## `{one.name}`: {one.title}\n\n{one.question} Source: {one.source}.\n")
+        small, paper = (asdict(one.scales[scale]) for scale in (Scale.SMALL, Scale.PAPER))
+        parts.append("| setting | small | paper |\n| --- | --- | --- |")
+        parts += [f"| `{key}` | {_setting(small[key])} | {_setting(paper[key])} |" for key in paper]
+        counts = (f"{len(one.units(one.scales[scale])):,}" for scale in (Scale.SMALL, Scale.PAPER))
+        parts.append(f"| units of work | {' | '.join(counts)} |\n")
+    return "\n".join(parts)
+
+
+_EXPERIMENTS = """`edgewright experiment NAME` runs one ([how](../how-to/run-the-experiments.md)). Its folder then holds:
+
+| file | what |
+| --- | --- |
+| `rows.csv`, `rows.parquet` | tidy rows of all units |
+| `clock.csv` | the same with the columns that come from a clock, where there are some |
+| `table.md`, `table.json` | ours beside the paper's |
+| `*.png`, `*.svg` | figures |
+| `manifest.json` | config, seeds, versions |
+| `units/` | rows of each unit, from which an interrupted run goes on |
+"""
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(" x ".join(map(str, v)) if isinstance(v, list | tuple) else f"{v}" for v in value)
+    return "-" if value is None else str(value)
+
+
 PAGES = {
     "api.md": api,
     "conditions.md": conditions,
@@ -254,6 +288,7 @@ PAGES = {
     "metrics.md": metrics,
     "gateway.md": gateway,
     "chaos.md": chaos,
+    "experiments.md": experiments_page,
 }
 
 

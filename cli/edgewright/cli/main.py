@@ -6,6 +6,7 @@ from edgewright.cli import chaos, city, load, testbed, top
 from edgewright.cli.agent import agent
 from edgewright.cli.demo import demo
 from edgewright.cli.doctor import doctor
+from edgewright.cli.experiment import experiment, report
 from edgewright.cli.explain import explain
 from edgewright.cli.gateway import gateway
 from edgewright.cli.operator import operator
@@ -34,6 +35,8 @@ app.add_typer(testbed.app, name="testbed")
 app.add_typer(load.app, name="load")
 app.add_typer(chaos.app, name="chaos")
 app.add_typer(city.app, name="city")
+app.command()(experiment)
+app.command()(report)
 app.command()(operator)
 app.command()(agent)
 app.command()(gateway)

@@ -1,0 +1,123 @@
+"""Each experiment at its smallest: rows are finite, the same again, and make a table and figures."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgewright.core.problem import UNPLACED
+from edgewright.emulation.experiments import Scale, experiments
+from edgewright.emulation.experiments.experiment import HELD_OUT
+from edgewright.emulation.experiments.lineup import ready
+from edgewright.emulation.experiments.scoring import Outcome, place_all, score
+from edgewright.emulation.experiments.setting import Shape, cells, city, draw_dag, make_setting, truth
+from edgewright.emulation.experiments.timeline import fail, per_period, survive
+
+TINY: dict[str, dict[str, Any]] = {
+    "fidelity": {"pairs": 2},
+    "optimality-gap": {"sizes": ((4, 8),), "instances": 1, "reference": 0.5, "budgets": (0.05,)},
+    "simulator-speed": {"nodes": (24,), "cities": 2, "steps": 8, "dags": 4},
+    "arrival-rate": {"rates": (100.0,), "requests": 400, "budgets": (0.05,)},
+    "complexity": {"cases": ((6, 2),), "requests": 400, "budgets": (0.05,)},
+    "resilience": {"failures": (0.1,), "bursts": (1.5,), "rate": 20.0, "requests": 400, "budgets": (0.05,)},
+    "utilisation": {"hours": (20.0,), "requests": 400, "budgets": (0.05,)},
+    "fairness": {"crowding": (0.4,), "requests": 400, "budgets": (0.05,)},
+}
+
+
+def tiny(name: str) -> Any:
+    config = experiments[name].scales[Scale.SMALL]
+    policies = ("random", "heuristic") if config.policies else ()
+    return replace(config, seeds=1, policies=policies, **TINY[name])
+
+
+@pytest.mark.parametrize("name", sorted(experiments))
+def test_an_experiment_gives_the_same_rows_again_and_a_table_and_figures(name: str) -> None:
+    experiment, config = experiments[name], tiny(name)
+    units = experiment.units(config)
+    rows = [{**vars(unit), **row} for unit in units for row in experiment.run(config, unit)]
+    again = [{**vars(units[-1]), **row} for row in experiment.run(config, units[-1])]
+    for first, second in zip(rows[-len(again) :], again, strict=True):
+        for column in set(first) - set(experiment.clocked):
+            assert first[column] == second[column] or first[column] != first[column], column
+    frame = pd.DataFrame(rows)
+    table = experiment.comparison(frame, config)
+    assert table.lines
+    assert not any("nan" in cell for line in table.lines for cell in line if cell not in config.policies)
+    figures = experiment.figures(frame, config)
+    assert figures
+    for figure in figures.values():
+        assert figure.axes[0].has_data()
+
+
+def small_setting() -> Any:
+    built = city("metro", 24, 2)
+    stream = np.random.default_rng(1)
+    dags = [
+        (r, draw_dag(stream, f"dag-{r}-{i}", Shape(5, 1, 20, 0.1), cells(built, r)))
+        for r in range(2)
+        for i in range(3)
+    ]
+    return make_setting(built, dags)
+
+
+def test_the_truth_is_off_by_as_much_as_is_said_and_the_same_for_all() -> None:
+    setting = small_setting()
+    true, again = truth(setting, HELD_OUT), truth(setting, HELD_OUT)
+    assert true == again
+    ratio = np.array([t.demand.rate / d.demand.rate for t, d in zip(true, setting.dags, strict=True)])
+    np.testing.assert_allclose(np.abs(ratio - 1), 0.3)
+
+
+def test_placed_dags_stay_in_their_region_and_leave_room() -> None:
+    setting = small_setting()
+    outcome = place_all(ready("random"), setting, seconds=0.1, seed=1)
+    for d, one in enumerate(outcome.placed):
+        assert one is not None
+        assert setting.allowed[d, one.node].all()
+
+
+def test_what_is_not_placed_violates_and_has_no_latency() -> None:
+    setting = small_setting()
+    outcome = place_all(ready("heuristic"), setting, seconds=0.1, seed=1)
+    without = Outcome((None, *outcome.placed[1:]), outcome.seconds)
+    true = truth(setting, 1)
+    found = score(setting, without, true, requests=500, seed=1)
+    assert found.violation[0] == 1
+    assert not len(found.latency[0])
+    rates = np.array([dag.demand.rate for dag in true])
+    assert found.total_violation == pytest.approx(float(rates @ found.violation / rates.sum()))
+    nothing = score(setting, Outcome((None,) * 6, outcome.seconds), true, requests=500, seed=1)
+    assert nothing.total_violation == 1
+
+
+def test_agents_replace_what_failed_nodes_took_one_dag_a_period() -> None:
+    setting = small_setting()
+    start = place_all(ready("heuristic"), setting, seconds=0.1, seed=1)
+    down = np.zeros(len(setting.substrate.nodes), bool)
+    taken = np.concatenate([one.node for one in start.placed if one is not None])
+    down[np.unique(taken)[:3]] = True
+    periods = survive(
+        ready("heuristic"), setting, truth(setting, 1), start, down, seconds=0.1, requests=400, seed=1
+    )
+    hit = [d for d, one in enumerate(start.placed) if one is not None and down[one.node].any()]
+    assert periods[0].pending == len(hit) > 0
+    assert periods[0].violation >= periods[-1].violation
+    assert periods[-1].pending == 0
+    drops = -np.diff([p.pending for p in periods])
+    assert drops.max() <= 2, "one decision of each of two agents"
+    assert (start.placed[0].node != UNPLACED).all() if start.placed[0] is not None else True
+
+
+def test_larger_failures_contain_smaller_ones() -> None:
+    setting = small_setting()
+    small, large = fail(setting, 0.05, 3), fail(setting, 0.25, 3)
+    assert 0 < small.sum() < large.sum()
+    assert (large | ~small).all()
+
+
+def test_periods_average_the_requests_born_in_them() -> None:
+    born, ratio = [np.array([1.0, 12.0]), np.array([2.0])], [np.array([1.0, 5.0]), np.array([3.0])]
+    np.testing.assert_allclose(per_period(born, ratio, 3), [2.0, 5.0, np.nan])
