@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewright.core.evaluate import WORST
 from edgewright.core.problem import PlacedDag
+from edgewright.core.rewards import WORST
 from edgewright.emulation.events import RateChange, Simulation
 from edgewright.emulation.experiments.comparison import Comparison
 from edgewright.emulation.experiments.contest import QUICK, Contest, Entry, words

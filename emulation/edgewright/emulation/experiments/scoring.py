@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgewright.agents.policy import Policy
-from edgewright.core.evaluate import WORST
 from edgewright.core.objective import utility
 from edgewright.core.problem import UNPLACED, PlacedDag, Problem, World
+from edgewright.core.rewards import WORST
 from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import BoolArray, FloatArray
 from edgewright.emulation.events import Observed, simulate
