@@ -99,9 +99,9 @@ def _tell(pool: "Pool", classes: list[str]) -> None:
     from edgewright.core.units import CORE_SPEED, MS
 
     console, table = Console(), Table(box=None, pad_edge=False)
-    table.add_column("class")
-    resources = ("CPU reserved", "CPU used", "M instr.")
-    for title in ("DAGs", "services", "requests/s", *resources, "limit ms", "p95/limit"):
+    table.add_column("class", no_wrap=True)
+    resources = ("reserved", "used", "M instr")
+    for title in ("DAGs", "stages", "req/s", *resources, "limit", "p95/limit"):
         table.add_column(title, justify="right")
     for name in classes:
         rows = [row for row, kind in enumerate(pool.kind) if kind == name]
@@ -119,8 +119,8 @@ def _tell(pool: "Pool", classes: list[str]) -> None:
         table.add_row(name, str(len(rows)), *(f"{np.mean(column):.3g}" for column in columns if len(rows)))
     console.print(table)
     console.print(
-        "Means over the class. Requests: of the busiest hour. p95/limit: of the best placement found on the "
-        "idle city.",
+        "Means over the class. Requests: of the busiest hour. Reserved, used: CPU. Limit: ms. p95/limit: of "
+        "the best placement found on the idle city.",
         style="dim",
         highlight=False,
     )
@@ -163,7 +163,7 @@ def _describe(built: "City", radio: "Coverage", users: "Groups") -> None:
     )
     table = Table(box=None, pad_edge=False)
     table.add_column("region", no_wrap=True, min_width=max(len(region.name) for region in built.regions))
-    for title in ("edge sites", "edge CPU", "controller CPU", "users", "requests/s", "DAGs", "cell Mbps"):
+    for title in ("sites", "edge CPU", "controller", "users", "req/s", "DAGs", "Mbps"):
         table.add_column(title, justify="right")
     node = built.substrate.index
     rate = radio.rate[radio.point(users.position[: len(built.users)]), 0]
@@ -183,8 +183,8 @@ def _describe(built: "City", radio: "Coverage", users: "Groups") -> None:
         )
     console.print(table)
     console.print(
-        "CPU: what DAGs may take. Requests: of the busiest hour. DAGs: active at a time. Cell: median of its "
-        "users when alone.",
+        "CPU: what DAGs may take. Requests: of the busiest hour. DAGs: active at a time. Mbps: median user, "
+        "alone in its cell.",
         style="dim",
         highlight=False,
     )
