@@ -1,6 +1,6 @@
 """Measures the figures of docs/reference/benchmarks.md: CSV in bench/out, a summary on the terminal.
 
-python -m bench [--only placement,recovery,footprint,core,decision,kills,gateway] [--quick]
+python -m bench [--only placement,recovery,footprint,core,decision,environments,kills,gateway] [--quick]
 """
 
 import importlib
@@ -55,6 +55,7 @@ def _of_module(name: str) -> Callable[[bool, Report], Findings]:
 PARTS: dict[str, Callable[[bool, Report], Findings]] = {
     "core": _of_module("core"),
     "decision": _of_module("decision"),
+    "environments": _of_module("environments"),
     "placement": _placement,
     "recovery": _recovery,
     "footprint": _footprint,
