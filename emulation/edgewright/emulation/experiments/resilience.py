@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FAILURE, BURST = "failure", "burst"
 BEFORE, DURING, AFTER = 6, 2, 10
-"""Periods of a burst: it lasts 20 s, as printed; the level before is a mean over 50 s, after one to warm up."""
+"""Periods of a burst: it lasts 20 s, as printed; the level before is a mean over 50 s."""
 PRINTED = {
     (FAILURE, 0.05): (("LLM-MAPPO", "< 40 s", ""), ("CROMADQN", "", "")),
     (FAILURE, 0.25): (("LLM-MAPPO", "< 85 s", ""), ("CROMADQN", "about 300 s", "")),
