@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FAILURE, BURST = "failure", "burst"
-BEFORE, DURING, AFTER = 2, 2, 6
-"""Periods of a burst: it lasts 20 s, as printed."""
+BEFORE, DURING, AFTER = 6, 2, 10
+"""Periods of a burst: it lasts 20 s, as printed; the level before is a mean over 50 s."""
 PRINTED = {
     (FAILURE, 0.05): (("LLM-MAPPO", "< 40 s", ""), ("CROMADQN", "", "")),
     (FAILURE, 0.25): (("LLM-MAPPO", "< 85 s", ""), ("CROMADQN", "about 300 s", "")),
