@@ -1,14 +1,12 @@
-"""What a placement fixes of its requests whatever the load, and their prediction at any load."""
+"""What a placement fixes of its requests whatever the load: units, visits of stations, meetings."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined, kernel
-from edgewright.core.latency import recur
-from edgewright.core.outcome import reach, read
+from edgewright.core.outcome import reach
 from edgewright.core.overlap import (
     PAYLOAD_POINTS,
     WORK_POINTS,
@@ -21,7 +19,6 @@ from edgewright.core.overlap import (
 from edgewright.core.request import Request
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import (
-    RHO_CAP,
     Infrastructure,
     Layout,
     container_rho,
@@ -380,112 +377,3 @@ def _alike(out: Settled, a: int, b: int) -> bool:
         if abs(cross - out.meet_bend[b, i] * out.meet_bend[a, 0]) > 1e-12 * cross:
             return False
     return True
-
-
-@inlined
-def level(rho: float) -> tuple[float, float]:
-    """What `stretch` needs of a utilisation: log(rho), -inf for an idle station, and 1 / (1 - rho)."""
-    if rho <= 0.0:
-        return -math.inf, 1.0
-    rho = min(rho, RHO_CAP)
-    return math.log(rho), 1.0 / (1.0 - rho)
-
-
-@inlined
-def predict_fixed(
-    dag: DagArrays,
-    table: Scenarios,
-    req: Request,
-    times: Times,
-    fixed: Settled,
-    rate: float,
-    log_rho: FloatArray,
-    slack: FloatArray,
-    backlog: FloatArray,
-    queued: bool,
-    out: FloatArray,
-) -> None:
-    """Predict into `out` (OUTPUTS,) at `rate` requests per second and the stations' `level`s.
-
-    The same as `latency.sample` of the same placement, to rounding. `backlog` (stations,) seconds of queued
-    work count where `queued`.
-    """
-    _press(len(dag.work), times, fixed, rate, log_rho, slack, req.added)
-    late = fixed.fixed
-    if queued:
-        _queue(times, fixed, backlog)
-        late = times.late
-    _draw(dag, table, req, times, fixed, late)
-    recur(dag, table, req, out)
-    read(dag, req, fixed.reached[0], out)
-
-
-@inlined
-def _press(
-    stages: int,
-    times: Times,
-    fixed: Settled,
-    rate: float,
-    log_rho: FloatArray,
-    slack: FloatArray,
-    added: FloatArray,
-) -> None:
-    """Waits of every unit, and the overlap O of every job in `added` (J,)."""
-    stretched, J = times.stretched, len(fixed.first) - 1
-    for h in range(fixed.visit[fixed.first[J]]):
-        station = fixed.station[h]
-        stretched[h] = fixed.scale[h] * math.exp(fixed.power[h] * log_rho[station]) * slack[station]
-    for job in range(J):
-        overlap = 0.0
-        for unit in range(fixed.first[job], fixed.first[job + 1]):
-            q = 0.0
-            for h in range(fixed.visit[unit], fixed.visit[unit + 1]):
-                q += stretched[h]
-                overlap += fixed.bend[h] * (1.0 + stretched[h])
-            if job < stages and fixed.own[unit] > 0.0:
-                own = min(rate * fixed.own[unit], RHO_CAP)
-                own /= 1.0 - own
-                q = math.sqrt(own * own + q * q)
-            times.wait[unit] = fixed.ideal[unit] * q
-        added[job] = overlap
-    for row in range(fixed.meets[0]):
-        worst = 0.0
-        for i in range(SHARED):
-            bend = fixed.meet_bend[row, i]
-            worst = max(worst, bend + bend * stretched[fixed.meet_visit[row, i]])
-        added[fixed.meet_job[row]] += worst
-
-
-@inlined
-def _queue(times: Times, fixed: Settled, backlog: FloatArray) -> None:
-    for unit in range(fixed.first[len(fixed.first) - 1]):
-        late = fixed.fixed[unit]
-        for h in range(fixed.visit[unit], fixed.visit[unit + 1]):
-            late += backlog[fixed.station[h]]
-        times.late[unit] = late
-
-
-@inlined
-def _draw(
-    dag: DagArrays, table: Scenarios, req: Request, times: Times, fixed: Settled, late: FloatArray
-) -> None:
-    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d, as `request.draw`."""
-    M, J, K = len(dag.work), len(fixed.first) - 1, len(req.total)
-    for job in range(J):
-        size = table.work[job] if job < M else table.payload[job - M]
-        omega = table.work_wait[job] if job < M else table.payload_wait[job - M]
-        unit, added = fixed.first[job], req.added[job]
-        seconds, total = req.seconds[job], 0.0
-        if fixed.first[job + 1] - unit == 1:
-            ideal, wait, fix = fixed.ideal[unit] + added, times.wait[unit], late[unit]
-            for k in range(K):
-                seconds[k] = size[k] * ideal + omega[k] * wait + fix
-                total += seconds[k]
-        else:
-            pick = fixed.pick[job]
-            for k in range(K):
-                unit = pick[k]
-                ideal = fixed.ideal[unit] + added
-                seconds[k] = size[k] * ideal + omega[k] * times.wait[unit] + late[unit]
-                total += seconds[k]
-        req.begin[job] = total / K

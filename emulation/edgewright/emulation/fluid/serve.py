@@ -6,9 +6,10 @@ from edgewright.core.arrays import LOST, DagArrays
 from edgewright.core.draws import queued
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.latency import complete
+from edgewright.core.loaded import level, predict_fixed
 from edgewright.core.outcome import lose
 from edgewright.core.scenarios import Scenarios
-from edgewright.core.settled import Settled, fix, level, predict_fixed, view
+from edgewright.core.settled import Settled, fix, view
 from edgewright.core.stations import Infrastructure, Layout, settle
 from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.pool import Pool, template
