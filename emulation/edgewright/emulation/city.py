@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 
 from edgewright.core.radio import BANDS, noise_rise
-from edgewright.core.routes import compile_substrate
 from edgewright.core.substrate import Link, Node, Substrate
 from edgewright.core.units import GBPS, GIB, MBPS, MS
 from edgewright.emulation import backhaul as wires
@@ -60,6 +59,9 @@ class City:
     @cached_property
     def substrate(self) -> Substrate:
         """Nodes and links as arrays; ScenarioError if some pair of nodes has no path."""
+        # Testbeds do without: numba takes a quarter of a second to import, and memory.
+        from edgewright.core.routes import compile_substrate  # noqa: PLC0415
+
         substrate = compile_substrate(self.nodes, self.links)
         apart = np.argwhere(~np.isfinite(substrate.path_delay))
         if len(apart):
