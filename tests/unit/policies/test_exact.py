@@ -1,5 +1,6 @@
 """The reference itself: `exact` against brute force, and every other policy against its bound."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from edgewright.agents.policies import create
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import Gate
+from edgewright.core.problem import UNPLACED
 from edgewright.core.scenarios import STATUS
 from edgewright.emulation.instances import make_problem
 
@@ -31,6 +33,15 @@ def test_exact_is_the_minimum_over_all_placements(seed: int) -> None:
     for name in ("heuristic", "best-fit", "random"):
         other = create(name).place(problem, seconds=5)
         assert not other.feasible or other.objective >= decision.bound
+
+
+def test_a_microservice_without_any_replica_is_no_obstacle() -> None:
+    whole = make_problem(3, stages=5, nodes=8)
+    rest = whole.stage != 2
+    problem = replace(whole, stage=whole.stage[rest], fixed=whole.fixed[rest], allowed=whole.allowed[rest])
+    decision = create("exact").place(problem, seconds=5)
+    assert decision.policy == "exact"
+    assert (decision.assign != UNPLACED).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
