@@ -1,7 +1,7 @@
 """`edgewright city`: the cities of scenario files, as a table and as a map."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,6 +19,7 @@ app = typer.Typer(
         edgewright city show metro -o metro.png""",
 )
 PICTURES = (".png", ".svg", ".pdf", ".html")
+FILMS = (".gif", ".mp4", ".html")
 
 
 @app.command("list")
@@ -64,6 +65,61 @@ def show(
         _refuse(str(error))
     if output is not None:
         _draw(built, users, output)
+
+
+@app.command()
+def play(
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a scenario, or path of a scenario file.")
+    ] = "metro",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Film to write: .gif, .mp4 (with ffmpeg), or .html.")
+    ] = Path("city.gif"),
+    policy: Annotated[
+        str, typer.Option(help="Who decides: see docs/how-to/choose-a-policy.md.")
+    ] = "heuristic",
+    periods: Annotated[int, typer.Option(min=1, max=8640, help="Periods of 10 s.")] = 60,
+    fail: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the edge nodes that fail after a third of it.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed plays the same episode.")] = 0,
+) -> None:
+    """Play an episode in the fluid simulator and draw it: load, placements, failures, latencies.
+
+    Exit status 1 for a scenario that is wrong, a policy that there is not, and a file that cannot be written.
+    """
+    from shutil import which
+
+    if output.suffix not in FILMS:
+        _refuse(f"{output}: a film is written as {', '.join(FILMS)}")
+    if output.suffix == ".mp4" and which("ffmpeg") is None:
+        _refuse(f"{output}: ffmpeg is not installed; write a .gif or .html")
+    _needs("plotly" if output.suffix == ".html" else "matplotlib")
+    from edgewright.agents import policies
+    from edgewright.emulation import city, film
+    from edgewright.emulation import scenario as scenarios
+    from edgewright.emulation.demand import episode as episodes
+    from edgewright.emulation.demand.settings import Failures
+    from edgewright.emulation.playing import play as played
+
+    try:
+        decides = policies.create(policy)
+        typer.echo("surveying the city and drawing its DAGs (seconds to a minute)")
+        world = episodes.prepare(city.build(scenarios.load(scenario)), seed=seed)
+    except (scenarios.ScenarioError, KeyError) as error:
+        _refuse(str(error.args[0]))
+    lost = Failures(share=fail, period=periods // 3, repair=max(1, periods // 3))
+    episode = episodes.episode(world, seed=seed, periods=periods, failures=lost)
+    typer.echo(f"playing {periods} periods with {policy}")
+    frames = played(world, episode, decides, seed=seed)
+    try:
+        if output.suffix == ".html":
+            film.page(world.city, frames, str(output), period=episode.period)
+        else:
+            film.film(world.city, frames, str(output), per_second=4, period=episode.period)
+    except OSError as error:
+        _refuse(f"{output} cannot be written: {error}")
+    typer.echo(f"written to {output}")
 
 
 @app.command()
@@ -129,11 +185,7 @@ def _tell(pool: "Pool", classes: list[str]) -> None:
 
 
 def _draw(built: "City", users: "Groups", output: Path) -> None:
-    from importlib.util import find_spec
-
-    needed = "plotly" if output.suffix == ".html" else "matplotlib"
-    if find_spec(needed) is None or find_spec("matplotlib") is None:
-        _refuse(f"{needed} is not installed: pip install 'edgewright[experiments]'")
+    _needs("plotly" if output.suffix == ".html" else "matplotlib")
     from edgewright.emulation import picture
 
     try:
@@ -190,6 +242,13 @@ def _describe(built: "City", radio: "Coverage", users: "Groups") -> None:
     )
 
 
-def _refuse(why: str) -> None:
+def _needs(library: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(library) is None or find_spec("matplotlib") is None:
+        _refuse(f"{library} is not installed: pip install 'edgewright[experiments]'")
+
+
+def _refuse(why: str) -> NoReturn:
     typer.echo(f"error: {why}", err=True)
     raise typer.Exit(1)

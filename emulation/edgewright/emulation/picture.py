@@ -31,8 +31,8 @@ def draw(city: City, venues: FloatArray, file: str) -> None:
     """Write the map to `file`, a .png, .svg or .pdf; OSError if it cannot be."""
     figure = Figure(figsize=(13, 9.5), layout="constrained")
     axes = figure.subplots()
-    place = _places(city)
-    _regions(axes, city, place)
+    place = places(city)
+    regions(axes, city, place)
     _links(axes, city, place)
     users = np.array(city.users).reshape(-1, 2) / KM
     axes.plot(*users.T, ".", color="0.45", markersize=2.0, alpha=0.6, zorder=1, label=f"{len(users)} users")
@@ -52,7 +52,7 @@ def write_page(city: City, venues: FloatArray, file: str) -> None:
     """Write the map as one HTML file that needs nothing else: nodes and links tell about themselves."""
     import plotly.graph_objects as go  # noqa: PLC0415 (half a second that pictures do not need)
 
-    place = _places(city)
+    place = places(city)
     page = go.Figure()
     for kind in dict.fromkeys(_kind(link.link_class) for link in city.links):
         ends = [
@@ -97,7 +97,7 @@ def write_page(city: City, venues: FloatArray, file: str) -> None:
     page.write_html(file, include_plotlyjs=True)
 
 
-def _places(city: City) -> dict[str, tuple[float, float]]:
+def places(city: City) -> dict[str, tuple[float, float]]:
     """Kilometres east and north of every node; the core site is drawn apart, north of the city."""
     place = {
         node.name: (node.location[0] / KM, node.location[1] / KM) for node in city.nodes if node.location
@@ -139,7 +139,7 @@ def _links(axes: Axes, city: City, place: dict[str, tuple[float, float]]) -> Non
             )
 
 
-def _regions(axes: Axes, city: City, place: dict[str, tuple[float, float]]) -> None:
+def regions(axes: Axes, city: City, place: dict[str, tuple[float, float]]) -> None:
     """Each region's hull, shaded, with its number."""
     for number, region in enumerate(city.regions):
         points = np.array([place[name] for name in region.nodes])
