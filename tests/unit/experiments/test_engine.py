@@ -126,7 +126,8 @@ def test_options_that_mean_nothing_are_refused(seeds: int, policies: tuple[str, 
         SMALL.over(seeds, policies)
 
 
-def test_processes_compute_what_one_would(tmp_path: Path) -> None:
+@pytest.mark.parametrize("elsewhere", [{"jobs": 2}, {"ray": "local"}], ids=["processes", "ray"])
+def test_others_compute_what_one_process_would(tmp_path: Path, elsewhere: dict[str, Any]) -> None:
     experiment = find("optimality-gap")
     config = replace(
         experiment.scales[Scale.SMALL].over(2, ("random", "best-fit")),
@@ -135,7 +136,7 @@ def test_processes_compute_what_one_would(tmp_path: Path) -> None:
         reference=0.5,
     )
     finish(tmp_path / "serial", experiment, config)
-    finish(tmp_path / "parallel", experiment, config, jobs=2)
+    finish(tmp_path / "parallel", experiment, config, **elsewhere)
     serial, parallel = content(tmp_path / "serial"), content(tmp_path / "parallel")
     assert serial["rows.csv"] == parallel["rows.csv"]
     assert serial["rows.parquet"] == parallel["rows.parquet"]
