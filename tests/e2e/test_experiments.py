@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -35,4 +36,5 @@ def test_an_experiment_runs_at_small_scale(name: str, results: Path, user: dict[
 def test_the_page_has_every_experiment(results: Path, user: dict[str, str]) -> None:
     edgewright("report", str(results), user=user)
     page = (results / "report.html").read_text()
-    assert all(experiments[name].title in page for name in experiments)
+    missing = [name for name in experiments if escape(experiments[name].title) not in page]
+    assert not missing
