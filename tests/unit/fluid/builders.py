@@ -1,6 +1,6 @@
 """Small cities for the tests of the simulator: a few nodes, two agents, a handful of DAGs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from tests.unit.core.builders import dag, node, stage
@@ -9,25 +9,10 @@ from edgewright.core.routes import compile_substrate
 from edgewright.core.service import Ingress, PlacementPolicy, Qos, ServiceDag
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Link, Substrate
 from edgewright.core.units import GBPS, MS
+from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.simulator import Fluid
 
 NODES, AGENTS = 8, 2
-
-
-@dataclass(frozen=True, eq=False)
-class Episode:
-    """As `demand.episode.Episode`."""
-
-    period: float
-    dags: tuple[ServiceDag, ...]
-    region: IntArray
-    template: IntArray
-    born: IntArray
-    ends: IntArray
-    factor: FloatArray
-    cell: IntArray
-    cell_rate: FloatArray
-    down: BoolArray
 
 
 def town() -> Substrate:
