@@ -7,7 +7,7 @@ from tests.unit.core.builders import dag, node, stage
 
 from edgewright.core.routes import compile_substrate
 from edgewright.core.service import Ingress, PlacementPolicy, Qos, ServiceDag
-from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Link, Substrate
+from edgewright.core.substrate import IntArray, Link, Substrate
 from edgewright.core.units import GBPS, MS
 from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.simulator import Fluid

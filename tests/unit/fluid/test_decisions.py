@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.core.builders import diamond, problem, star
-from tests.unit.fluid.builders import Episode, episode, random_choice, simulator, templates, town
+from tests.unit.fluid.builders import episode, random_choice, simulator, templates, town
 
 from edgewright.core.masks import mask_after, node_mask
 from edgewright.core.outcome import MEAN, SUCCESS
@@ -12,6 +12,7 @@ from edgewright.core.problem import Problem, World
 from edgewright.core.rewards import usage
 from edgewright.core.stations import RHO_CAP
 from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.simulator import Fluid
 from edgewright.emulation.fluid.state import FAILED, MIGRATED, PLACED
 
