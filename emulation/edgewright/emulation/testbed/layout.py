@@ -3,15 +3,19 @@
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from edgewright.emulation.testbed.errors import TestbedError
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 DEFAULT_NAME = "edgewright"
+PATIENCE = 2.0
+"""Seconds that a command waits for another one of the same testbed."""
 
 
 def state_home() -> Path:
@@ -81,15 +85,28 @@ class Layout:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the name: of two commands that change one testbed, the second is refused (TestbedError)."""
+        """Hold the name: of two commands that change one testbed, the second is refused (TestbedError).
+
+        Not at once: what a killed command was just starting holds the name until it is another program.
+        """
         home = state_home()
         home.mkdir(parents=True, exist_ok=True)
         with (home / f".{self.name}.lock").open("a") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TestbedError(
-                    f"another command is bringing testbed {self.name!r} up or down right now: "
-                    "wait for it, or choose another --name"
-                ) from None
+            deadline = time.monotonic() + PATIENCE
+            while not _free(handle):
+                if time.monotonic() > deadline:
+                    raise TestbedError(
+                        f"another command is bringing testbed {self.name!r} up or down right now: "
+                        "wait for it, or choose another --name"
+                    )
+                time.sleep(0.05)
             yield
+
+
+def _free(handle: IO[str]) -> bool:
+    """Lock the file unless somebody else has."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
