@@ -1,6 +1,6 @@
 """Kills agents, operators and the API server while DAGs come and go; counts what was lost or doubled.
 
-python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver] [--lease-seconds 4]
+python -m bench.kills [--repetitions 50] [--victims agent,operator,apiserver] [--lease-seconds 3]
 """
 
 import asyncio

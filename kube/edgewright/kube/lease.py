@@ -45,7 +45,7 @@ class LeaderLease:
         ValueError unless retry < deadline < duration.
         """
         deadline = 0.75 * duration if deadline is None else deadline
-        retry = 0.2 * duration if retry is None else retry
+        retry = 0.25 * duration if retry is None else retry
         if not 0 < retry < deadline < duration:
             raise ValueError(f"Lease {namespace}/{name}: need retry < deadline < duration, all in seconds")
         self.identity = identity
