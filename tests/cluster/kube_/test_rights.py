@@ -143,7 +143,9 @@ async def test_what_an_edge_controller_says_of_itself_grants_nothing(
     await refused(lambda: bind(agent, region, name, "foreign"))
 
 
-async def test_every_namespace_needs_a_grant_of_its_own(api: Api, region: str, agent: Api, guest: str) -> None:
+async def test_every_namespace_needs_a_grant_of_its_own(
+    api: Api, region: str, agent: Api, guest: str
+) -> None:
     name = await pod(api, guest)
     await make(api, binding(names.ROLE_AGENT, region, names.AGENT_ACCOUNT), guest)
     said = await refused(lambda: bind(agent, guest, name, "mine-1"))
