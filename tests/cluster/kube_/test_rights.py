@@ -314,7 +314,7 @@ async def test_the_operator_grants_what_it_may_and_nothing_else(
     await make(api, role, namespace)
     operator = await as_account(names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
     await make(operator, binding(names.ROLE_AGENT, namespace, names.AGENT_ACCOUNT), namespace)
-    for granted in node_grants(namespace, "other", ["n"]):
+    for granted in node_grants(namespace, "other", [f"node-{number}" for number in range(MAX_NODES)]):
         await operator.apply(
             paths.of_object(granted["kind"], namespace, names.ROLE_AGENT_NODES), granted, manager="operator"
         )
