@@ -115,15 +115,21 @@ class Churn:
         self._alive[region].append(name)
         return region, name
 
+    async def made(self, key: Key) -> bool:
+        """Whether every pod of a ServiceDAG exists."""
+        return len(await self._pods(key)) >= PODS
+
     async def bound(self, key: Key) -> bool:
         """Whether every pod of a ServiceDAG has its node."""
+        return sum(bool(pod["spec"].get("nodeName")) for pod in await self._pods(key)) >= PODS
+
+    async def _pods(self, key: Key) -> list[dict[str, Any]]:
+        """The pods of a ServiceDAG; none while the API server does not answer."""
+        selector = f"{names.LABEL_DAG}={key[1]}"
         try:
-            pods = await self._api.items(
-                paths.pods(key[0]), labelSelector=f"{names.LABEL_DAG}={key[1]}", resourceVersion="0"
-            )
+            return await self._api.items(paths.pods(key[0]), labelSelector=selector, resourceVersion="0")
         except ApiError:
-            return False
-        return sum(bool(pod["spec"].get("nodeName")) for pod in pods) >= PODS
+            return []
 
     async def story(self, key: Key) -> str:
         """How far a ServiceDAG came."""

@@ -15,8 +15,8 @@ from edgewright.kube.names import ANNOTATION_REASON
 
 _PATIENCE = 15.0
 """Seconds for which an unanswered binding is asked about before its outcome counts as unknown."""
-_UNREADY = "failed to configure policy"
-"""Said of every node by an API server that has just started and does not know our kinds yet."""
+_NO_RIGHT = "cannot create resource"
+"""Said of every node by an API server that has just started and does not know anybody's roles yet."""
 
 
 class Outcome(StrEnum):
@@ -165,7 +165,7 @@ async def _refused(api: Api, target: Target, error: ApiError) -> Result:
         422: Outcome.REFUSED,
         429: Outcome.FAILED,
     }
-    if _UNREADY in error.message:
+    if _NO_RIGHT in error.message:
         return Result(target, Outcome.FAILED, message=error.message)
     if error.status in certain:
         return Result(target, certain[error.status], message=error.message)

@@ -127,10 +127,10 @@ class Process:
             except Exception as error:  # the other regions of this process go on
                 _log.exception("namespace %s: the term ended", namespace)
                 ended = f"A term of the agent ended: {_first(error)!r}"
+                await asyncio.sleep(_PAUSE)
             else:
                 _log.warning("EdgeController %s/%s: the Lease was lost; standing by", *key)
                 ended = "The Lease was lost: it could not be renewed in time."
-            await asyncio.sleep(_PAUSE)
 
     def readiness(self) -> tuple[bool, str]:
         """Ready when every region is led, or stood by for; the words name the first that is not."""

@@ -1,4 +1,4 @@
-"""Which nodes an agent may bind to in a namespace that is not its EdgeController's own, as RBAC objects."""
+"""Which nodes an agent may bind pods of a namespace to, as RBAC objects."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from edgewright.kube.names import AGENT_ACCOUNT, GROUP, LABEL_MANAGED_BY, MANAGED_BY, ROLE_AGENT_NODES
 
 VERB = "place"
-"""Verb on `nodes.edgewright.dev` that the policy `edgewright-agent-guests` asks for."""
+"""Verb on `nodes.edgewright.dev` that the policy `edgewright-agent-nodes` asks for."""
 
 
 def node_grants(

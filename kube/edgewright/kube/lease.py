@@ -15,6 +15,8 @@ from edgewright.kube import paths
 from edgewright.kube.api import Api
 from edgewright.kube.errors import ApiError
 
+_HURRY = 0.2
+"""Part of the usual pause after which a renewal that failed is tried again."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,11 +43,11 @@ class LeaderLease:
     ) -> None:
         """`duration` is written to the Lease; leadership is given up `deadline` seconds after a renewal.
 
-        By default that is after three quarters of `duration`, and three renewals are tried until then. Raises
+        By default that is after three quarters of `duration`, and a renewal is sent every quarter. Raises
         ValueError unless retry < deadline < duration.
         """
         deadline = 0.75 * duration if deadline is None else deadline
-        retry = 0.2 * duration if retry is None else retry
+        retry = 0.25 * duration if retry is None else retry
         if not 0 < retry < deadline < duration:
             raise ValueError(f"Lease {namespace}/{name}: need retry < deadline < duration, all in seconds")
         self.identity = identity
@@ -206,7 +208,7 @@ class LeaderLease:
 
     async def _keep_renewing(self) -> None:
         while self.is_leader:
-            asked = time.monotonic()
+            asked, pause = time.monotonic(), self._retry
             try:
                 lease = {**self._current, "spec": self._spec(self._current["spec"])}
                 async with asyncio.timeout(self._held_until - asked):
@@ -218,8 +220,9 @@ class LeaderLease:
                     _log.error("%s was lost to %s", self._path, self.holder or "a deletion")
                     break
                 _log.warning("%s: renewal failed: %s", self._path, error)
-            pause = min(self._retry * random.uniform(0.8, 1.0), max(0.0, self._held_until - time.monotonic()))
-            await asyncio.sleep(pause)
+                pause *= _HURRY  # a server that restarts is back any moment, and time runs out
+            left = max(0.0, self._held_until - time.monotonic())
+            await asyncio.sleep(min(pause * random.uniform(0.8, 1.0), left))
 
     async def _still_ours(self) -> bool:
         """Whether a conflicting Lease is our own, written by a request whose answer was lost."""

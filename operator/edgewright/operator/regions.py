@@ -132,16 +132,16 @@ def role_binding(controller: Controller, namespace: str, role: str) -> dict[str,
 def rights(controller: Controller, claim: Claim) -> list[dict[str, Any]]:
     """Every object that the agent needs to do its work, in the order in which they must come.
 
-    Its Lease and its figures are in the EdgeController's own namespace, whether or not that is governed. In
-    any other the grant of nodes precedes the role to bind pods.
+    Its Lease and its figures are in the EdgeController's own namespace, whether or not that is governed. The
+    grant of nodes precedes the role to bind pods, and the account comes last: nobody may act under it before
+    what a predecessor left has been put right.
     """
-    made = [account(controller), role_binding(controller, controller.key[0], ROLE_AGENT_HOME)]
+    home, owner = controller.key[0], {LABEL_REGION_OWNER: controller.uid}
+    made = [role_binding(controller, home, ROLE_AGENT_HOME)]
     for namespace in sorted(claim.namespaces):
-        if namespace != controller.key[0]:
-            owner = {LABEL_REGION_OWNER: controller.uid}
-            made += node_grants(namespace, controller.key[0], claim.nodes, owner)
+        made += node_grants(namespace, home, claim.nodes, owner)
         made.append(role_binding(controller, namespace, ROLE_AGENT))
-    return made
+    return [*made, account(controller)]
 
 
 def static_subjects(controllers: Iterable[Controller]) -> list[dict[str, str]]:

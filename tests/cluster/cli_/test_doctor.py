@@ -148,6 +148,9 @@ async def test_rights_that_drifted(admin: Api, reader: Reader) -> None:
     def more(role: dict[str, Any]) -> None:
         role["rules"].append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]})
 
+    def foreign(role: dict[str, Any]) -> None:
+        role["rules"][0]["resourceNames"].append("foreign")
+
     path = paths.clusterroles("edgewright-operator-region")
     async with replaced(admin, path, less):
         await named(reader, "RBAC", "problem", "edgewright-operator-region", "delete deployments.apps")
@@ -159,6 +162,8 @@ async def test_rights_that_drifted(admin: Api, reader: Reader) -> None:
     await named(reader, "agents' rights", "problem", f"{names.ROLE_AGENT_HOME} in {REGION}")
     del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
     await admin.create(paths.rolebindings(REGION), binding)
+    async with replaced(admin, paths.roles(REGION, names.ROLE_AGENT_NODES), foreign):
+        await named(reader, "agents' rights", "problem", names.ROLE_AGENT_NODES, "foreign")
     async with without(admin, paths.rolebindings(names.NAMESPACE_NODE_LEASE, "edgewright-operator")):
         await named(reader, "RBAC", "problem", "kube-node-lease/edgewright-operator", "missing")
 

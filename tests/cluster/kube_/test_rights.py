@@ -10,6 +10,7 @@ import pytest
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
 from edgewright.kube.grants import node_grants
+from edgewright.operator.claims import MAX_NODES
 
 RBAC = "rbac.authorization.k8s.io/v1"
 As = Callable[[str, str], Awaitable[Api]]
@@ -41,6 +42,8 @@ async def region(api: Api, namespace: str) -> str:
     await make(api, account(names.AGENT_ACCOUNT), namespace)
     for role in (names.ROLE_AGENT, names.ROLE_AGENT_HOME):
         await make(api, binding(role, namespace, names.AGENT_ACCOUNT), namespace)
+    for granted in node_grants(namespace, namespace, ["mine-1", "mine-2"]):
+        await make(api, granted, namespace)
     controller = {
         "apiVersion": names.API_VERSION,
         "kind": "EdgeController",
@@ -104,43 +107,49 @@ async def test_an_agent_binds_to_its_own_nodes_only(api: Api, region: str, agent
     name = await pod(api, region)
     await allowed(lambda: bind(agent, region, name, "mine-2"))
     said = await refused(lambda: bind(agent, region, name, "foreign"))
-    assert "node foreign is not among status.nodes of EdgeController" in said
+    assert f"node foreign is not granted to system:serviceaccount:{region}:edgewright-agent" in said
 
 
 async def test_nodes_taken_from_a_region_are_taken_from_its_agent(api: Api, region: str, agent: Api) -> None:
     name = await pod(api, region)
     await allowed(lambda: bind(agent, region, name, "mine-1"))
-    await api.patch(paths.edge_controllers(region, "ec", "status"), {"status": {"nodes": ["mine-2"]}})
+    await grant(api, region, "mine-2")
     await refused(lambda: bind(agent, region, name, "mine-1"))
+    await allowed(lambda: bind(agent, region, name, "mine-2"))
+    await grant(api, region)
+    await refused(lambda: bind(agent, region, name, "mine-2"))
 
 
-async def test_a_rejected_second_edge_controller_neither_blocks_nor_opens(
+async def grant(api: Api, region: str, *nodes: str) -> None:
+    """Grant the region's agent exactly these nodes in its own namespace."""
+    role, _ = node_grants(region, region, nodes)
+    await api.apply(paths.roles(region, names.ROLE_AGENT_NODES), role, manager="operator")
+
+
+async def test_two_thousand_nodes_are_granted_one_by_one(api: Api, region: str, agent: Api) -> None:
+    many = [f"node-{number:04}" for number in range(MAX_NODES)]
+    await grant(api, region, *many)
+    name = await pod(api, region)
+    await allowed(lambda: bind(agent, region, name, many[-1]))
+    await refused(lambda: bind(agent, region, name, f"node-{MAX_NODES}"))
+
+
+async def test_what_an_edge_controller_says_of_itself_grants_nothing(
     api: Api, region: str, agent: Api
 ) -> None:
-    rival = {
-        "apiVersion": names.API_VERSION,
-        "kind": "EdgeController",
-        "metadata": {"name": "rival"},
-        "spec": {"nodeSelector": {"a": "b"}},
-    }
-    await make(api, rival, region)
-    claimed = {
-        "type": "Accepted",
-        "status": "False",
-        "reason": "NamespaceClaimed",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
-    await api.patch(paths.edge_controllers(region, "rival", "status"), {"status": {"conditions": [claimed]}})
+    await api.patch(paths.edge_controllers(region, "ec", "status"), {"status": {"nodes": ["foreign"]}})
     name = await pod(api, region)
     await allowed(lambda: bind(agent, region, name, "mine-1"))
     await refused(lambda: bind(agent, region, name, "foreign"))
 
 
-async def test_a_guest_namespace_needs_a_grant(api: Api, region: str, agent: Api, guest: str) -> None:
+async def test_every_namespace_needs_a_grant_of_its_own(
+    api: Api, region: str, agent: Api, guest: str
+) -> None:
     name = await pod(api, guest)
     await make(api, binding(names.ROLE_AGENT, region, names.AGENT_ACCOUNT), guest)
     said = await refused(lambda: bind(agent, guest, name, "mine-1"))
-    assert "does not govern both" in said or "cannot create resource" in said
+    assert "is not granted to" in said or "cannot create resource" in said
     for granted in node_grants(guest, region, ["mine-1"]):
         await make(api, granted, guest)
     await allowed(lambda: bind(agent, guest, name, "mine-1"))
@@ -305,7 +314,7 @@ async def test_the_operator_grants_what_it_may_and_nothing_else(
     await make(api, role, namespace)
     operator = await as_account(names.OPERATOR_NAMESPACE, names.OPERATOR_ACCOUNT)
     await make(operator, binding(names.ROLE_AGENT, namespace, names.AGENT_ACCOUNT), namespace)
-    for granted in node_grants(namespace, "other", ["n"]):
+    for granted in node_grants(namespace, "other", [f"node-{number}" for number in range(MAX_NODES)]):
         await operator.apply(
             paths.of_object(granted["kind"], namespace, names.ROLE_AGENT_NODES), granted, manager="operator"
         )

@@ -32,6 +32,7 @@ POD = {"spec": {"schedulerName": names.SCHEDULER, "containers": [{"name": "c", "
 class Regions:
     """Two regions that the operator governs, and a client with the token of the first one's agent."""
 
+    admin: Api
     agent: Api
     mine: str
     theirs: str
@@ -84,7 +85,7 @@ async def regions(
 
     await wait_until("the agent's rights", known)
     theirs_alone = sorted(set(nodes[theirs]) - set(nodes[mine]))
-    yield Regions(agent, mine, theirs, nodes[mine][0], theirs_alone[0])
+    yield Regions(api, agent, mine, theirs, nodes[mine][0], theirs_alone[0])
     await api.delete(paths.edge_controllers(theirs, "region"), missing_ok=True)
 
 
@@ -205,6 +206,26 @@ async def test_it_binds_to_no_node_but_its_own(regions: Regions, wait_until: Unt
         assert caught.value.status == 403
 
 
+async def test_what_its_region_loses_it_may_bind_to_no_more(
+    regions: Regions, api: Api, wait_until: Until
+) -> None:
+    async def bound() -> bool:
+        await bind(regions, regions.mine, regions.my_node)
+        return True
+
+    async def refused() -> bool:
+        try:
+            await bind(regions, regions.mine, regions.my_node)
+        except ApiError as error:
+            return "may not bind pods there" in error.message
+        return False
+
+    await wait_until("a binding to its own node", bound)
+    nowhere = {"spec": {"nodeSelector": {names.LABEL_REGION: "nowhere"}}}
+    await api.patch(paths.edge_controllers(regions.mine, "region"), nowhere)
+    await wait_until("its node is taken from it", refused)
+
+
 async def test_governing_another_region_s_namespace_gives_neither_its_lease_nor_its_figures(
     regions: Regions, api: Api, wait_until: Until
 ) -> None:
@@ -292,8 +313,14 @@ async def may(client: Api, namespace: str) -> set[str]:
     }
 
 
+async def granted(regions: Regions) -> str:
+    """The right to place on the region's nodes, as `may` says it."""
+    status = (await regions.admin.get(paths.edge_controllers(regions.mine, "region")))["status"]
+    return f"place edgewright.dev/nodes {','.join(status['nodes'])}"
+
+
 async def test_it_may_do_exactly_this(regions: Regions) -> None:
-    assert await may(regions.agent, regions.mine) == HOME
+    assert await may(regions.agent, regions.mine) == HOME | {await granted(regions)}
     assert await may(regions.agent, regions.theirs) == EVERYWHERE
     assert await may(regions.agent, names.NAMESPACE_NODE_LEASE) == NODE_LEASES
     for elsewhere in ("default", "kube-system", names.OPERATOR_NAMESPACE):
@@ -312,5 +339,4 @@ async def test_in_a_guest_namespace_it_may_place_and_not_more(
         return True
 
     await wait_until("the guest is governed", governed)
-    nodes = (await api.get(paths.edge_controllers(regions.mine, "region")))["status"]["nodes"]
-    assert await may(regions.agent, guest) == GOVERNED | {f"place edgewright.dev/nodes {','.join(nodes)}"}
+    assert await may(regions.agent, guest) == GOVERNED | {await granted(regions)}

@@ -50,6 +50,7 @@ async def test_an_agent_gets_its_account_its_rights_and_its_nodes(
     await api.get(paths.serviceaccounts(region.namespace, names.AGENT_ACCOUNT))
     binding = await api.get(paths.rolebindings(region.namespace, names.ROLE_AGENT))
     assert binding["roleRef"]["name"] == names.ROLE_AGENT
+    assert await granted_nodes(api, region.namespace) == status["nodes"]
 
     async def listed() -> bool:
         for path in (
@@ -62,6 +63,12 @@ async def test_an_agent_gets_its_account_its_rights_and_its_nodes(
         return True
 
     await wait_until("the static bindings", listed)
+
+
+async def granted_nodes(api: Any, namespace: str) -> list[str]:
+    """The nodes that a region's agent may bind pods of a namespace to."""
+    role = await api.get(paths.roles(namespace, names.ROLE_AGENT_NODES))
+    return [node for rule in role.get("rules") or [] for node in rule["resourceNames"]]
 
 
 async def test_the_agent_s_lease_shows_in_ready(region: Any, agent: Any, api: Any, wait_until: Until) -> None:
@@ -105,7 +112,7 @@ async def test_shares_of_more_than_the_whole_are_refused(
 
 
 async def test_a_namespace_holds_one_edge_controller(region: Any, api: Any, wait_until: Until) -> None:
-    await status_when(api, wait_until, region.namespace, "region", lambda s: s.get("nodes"))
+    first = await status_when(api, wait_until, region.namespace, "region", lambda s: s.get("nodes"))
     await create(api, region.namespace, "zweite", nodeSelector=TWO)
     found = await status_when(
         api,
@@ -115,6 +122,30 @@ async def test_a_namespace_holds_one_edge_controller(region: Any, api: Any, wait
         lambda s: reasons(s).get("Accepted") == "NamespaceClaimed",
     )
     assert not found.get("nodes")
+    assert await granted_nodes(api, region.namespace) == first["nodes"]
+
+
+async def test_nodes_go_with_the_selector_and_all_goes_with_the_edge_controller(
+    region: Any, api: Any, wait_until: Until
+) -> None:
+    path = paths.edge_controllers(region.namespace, "region")
+    await status_when(api, wait_until, region.namespace, "region", lambda s: s.get("nodes"))
+    await api.patch(path, {"spec": {"nodeSelector": {"no": "node", names.LABEL_REGION: None}}})
+
+    async def no_node() -> bool:
+        return not await granted_nodes(api, region.namespace)
+
+    await wait_until("no node is granted", no_node)
+    await api.delete(path)
+
+    async def nothing() -> bool:
+        listed = [
+            *await api.items(paths.rolebindings(region.namespace)),
+            *await api.items(paths.roles(region.namespace)),
+        ]
+        return {item["metadata"]["name"] for item in listed} == {names.ROLE_OPERATOR_REGION}
+
+    await wait_until("no grant is left", nothing)
 
 
 async def test_a_guest_namespace_gets_grants_and_loses_them(
@@ -126,9 +157,8 @@ async def test_a_guest_namespace_gets_grants_and_loses_them(
 
     async def granted() -> bool:
         await api.get(paths.rolebindings(guest, names.ROLE_AGENT))
-        role = await api.get(paths.roles(guest, names.ROLE_AGENT_NODES))
-        status = (await api.get(path))["status"]
-        return bool(role["rules"] and role["rules"][0]["resourceNames"] == status["nodes"])
+        nodes = await granted_nodes(api, guest)
+        return bool(nodes) and nodes == (await api.get(path))["status"]["nodes"]
 
     await wait_until("the grants", granted)
     await api.patch(path, {"spec": {"namespaces": [region.namespace]}})

@@ -18,11 +18,11 @@ async def test_who_lost_the_lease_binds_nothing() -> None:
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        ("denied request: failed to configure policy: failed to find resource", Outcome.FAILED),
-        ("denied request: node is not one of the region's", Outcome.REFUSED),
+        ('User "agent" cannot create resource "pods/binding" in API group ""', Outcome.FAILED),
+        ("denied request: node n is not granted to agent", Outcome.REFUSED),
     ],
 )
-async def test_a_server_that_does_not_know_its_policies_yet_says_nothing_of_the_node(
+async def test_a_server_that_does_not_know_its_roles_yet_says_nothing_of_the_node(
     said: str, outcome: Outcome
 ) -> None:
     class Api:

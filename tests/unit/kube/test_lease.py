@@ -44,6 +44,19 @@ async def test_leadership_ends_in_time_when_no_renewal_is_answered(
     await mine.close()
 
 
+async def test_a_refused_renewal_is_tried_again_long_before_the_next_is_due(
+    fake_api: Api, script: Any, says: Make, refuses: Make
+) -> None:
+    """An API server that has just started knows nobody's roles, and leadership ends soon."""
+    refusal = refuses(403, "Forbidden")
+    script.then(refuses(404, "NotFound"), says(201, lease("me", 1)), refusal, says(body=lease("me", 2)))
+    mine = LeaderLease(fake_api, "ns", "l", "me", duration=40, deadline=30.0, retry=5.0)
+    await mine.acquire()
+    await until(lambda: len(script.requests) >= 4, seconds=3.0)
+    assert mine.is_leader
+    await mine.close()
+
+
 async def test_a_renewal_whose_answer_was_lost_is_recognised_as_our_own(
     fake_api: Api, script: Any, says: Make, refuses: Make
 ) -> None:

@@ -60,16 +60,18 @@ def test_many_nodes_are_named_briefly(controller: Controller) -> None:
     assert "x/y" in said
 
 
-def test_a_guest_namespace_gets_the_grant_of_nodes_before_the_role(controller: Controller) -> None:
+def test_every_governed_namespace_gets_the_grant_of_nodes_before_the_role(controller: Controller) -> None:
     made = rights(controller, Claim(owned={"n"}, namespaces={"home", "guest"}))
     kinds = [(body["kind"], body["metadata"]["namespace"], body["metadata"]["name"]) for body in made]
     assert kinds == [
-        ("ServiceAccount", "home", "edgewright-agent"),
         ("RoleBinding", "home", "edgewright-agent-home"),
         ("Role", "guest", ROLE_AGENT_NODES),
         ("RoleBinding", "guest", ROLE_AGENT_NODES),
         ("RoleBinding", "guest", "edgewright-agent"),
+        ("Role", "home", ROLE_AGENT_NODES),
+        ("RoleBinding", "home", ROLE_AGENT_NODES),
         ("RoleBinding", "home", "edgewright-agent"),
+        ("ServiceAccount", "home", "edgewright-agent"),
     ]
     for body in made:
         owners = body["metadata"].get("ownerReferences")
@@ -81,7 +83,7 @@ def test_an_agent_that_governs_only_guests_still_has_its_lease_at_home(controlle
     at_home = [
         (body["kind"], body["metadata"]["name"]) for body in made if body["metadata"]["namespace"] == "home"
     ]
-    assert at_home == [("ServiceAccount", "edgewright-agent"), ("RoleBinding", "edgewright-agent-home")]
+    assert at_home == [("RoleBinding", "edgewright-agent-home"), ("ServiceAccount", "edgewright-agent")]
 
 
 FAILING = Trouble(Reason.AGENT_FAILING, "1 of 2 agent pods: no node takes it")

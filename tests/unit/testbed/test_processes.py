@@ -49,6 +49,22 @@ def test_one_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
     assert not started.alive
 
 
+def test_a_process_runs_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    code = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    process = processes.spawn("p", [sys.executable, "-c", code], log=tmp_path / "log", pids=tmp_path / "pids")
+    deadline = time.monotonic() + 20
+    while ") Z " not in Path(f"/proc/{process.pid}/stat").read_text():
+        assert time.monotonic() < deadline, "its first thread did not end"
+        time.sleep(0.01)
+    assert process.alive
+    assert processes.stop([process], grace=0.0) == []
+    assert not process.alive
+
+
 def test_output_goes_to_the_log(tmp_path: Path) -> None:
     log, pids = tmp_path / "logs" / "hello.log", tmp_path / "pids"
     started = processes.spawn("hello", [sys.executable, "-c", "print('hello')"], log=log, pids=pids)

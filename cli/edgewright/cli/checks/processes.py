@@ -17,6 +17,7 @@ from edgewright.kube.names import (
     ROLE_AGENT,
     ROLE_AGENT_CLUSTER,
     ROLE_AGENT_HOME,
+    ROLE_AGENT_NODES,
     ROLE_OPERATOR_REGION,
 )
 
@@ -115,16 +116,17 @@ async def operator_rights(cluster: Cluster) -> list[Finding]:
 
 
 async def agent_rights(cluster: Cluster) -> list[Finding]:
-    """Whether every agent may read the cluster and write in its namespaces."""
+    """Whether every agent may read the cluster, write in its namespaces and bind to its nodes."""
     every = await cluster.controllers()
     homes = {key(each)[0] for each in every}
-    findings = []
+    findings = await _node_grants(cluster, every)
     bound = {
         (key(binding)[0], binding["roleRef"]["name"], subject[1])
         for binding in await cluster.items(paths.rolebindings())
         for subject in _subjects(binding)
     }
-    due = {(space, ROLE_AGENT, home) for space, home in governed_spaces(every).items()}
+    spaces = governed_spaces(every)
+    due = {(space, role, home) for space, home in spaces.items() for role in (ROLE_AGENT, ROLE_AGENT_NODES)}
     due |= {(home, ROLE_AGENT_HOME, home) for home in homes}
     if lacking := due - bound:
         said = listed(f"{role} in {space}" for space, role, _ in lacking)
@@ -138,6 +140,25 @@ async def agent_rights(cluster: Cluster) -> list[Finding]:
             text = f"{kind} {ROLE_AGENT_CLUSTER} lacks the agents of {listed(homes - known)}"
             findings.append(problem(text, "the operator writes its subjects: see its checks above"))
     return findings or [ok(f"{len(homes)} agents have their roles")]
+
+
+async def _node_grants(cluster: Cluster, every: list[dict[str, Any]]) -> list[Finding]:
+    """Where the nodes that an agent may bind to are not those of its EdgeController's status."""
+    granted = {
+        key(role)[0]: {name for rule in role.get("rules") or () for name in rule.get("resourceNames") or ()}
+        for role in await cluster.items(paths.roles())
+        if key(role)[1] == ROLE_AGENT_NODES
+    }
+    return [
+        problem(
+            f"Role {ROLE_AGENT_NODES} in {space} does not grant the nodes of EdgeController "
+            f"{'/'.join(key(each))}: they differ in {listed(wrong)}",
+            "the operator does it: see its checks above",
+        )
+        for each in every
+        for space in _status(each).get("namespaces") or ()
+        if (wrong := granted.get(space, set()) ^ set(_status(each).get("nodes") or ()))
+    ]
 
 
 def governed_spaces(every: list[dict[str, Any]]) -> dict[str, str]:

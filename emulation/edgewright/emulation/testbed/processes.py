@@ -32,7 +32,10 @@ class Process:
 
 
 def start_time(pid: int) -> str | None:
-    """When the process `pid` began, in the kernel's words; None if it does not run (a zombie does not)."""
+    """When the process `pid` began, in the kernel's words; None if it does not run (a zombie does not).
+
+    One whose first thread has ended runs on: the others still hold its sockets.
+    """
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     if platform.system() == "Linux":
@@ -41,7 +44,8 @@ def start_time(pid: int) -> str | None:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return None if fields[0] in "ZX" else fields[19]
+        state, threads = fields[0], int(fields[17])
+        return None if state in "ZX" and threads < 2 else fields[19]
     shown = subprocess.run(
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
