@@ -4,6 +4,9 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from edgewright.emulation.chaos.answers import WINDOW, over_time
 from edgewright.emulation.chaos.recording import Recording, Sample
 
 if TYPE_CHECKING:
@@ -22,16 +25,21 @@ def draw(recording: Recording) -> str:
         figure = Figure(figsize=(10, 8.5), layout="constrained")
         FigureCanvasSVG(figure)
         heights = [0.5 + 0.28 * max(1, len(recording.injections)), 2.2, 2.2, 1.4]
-        spans, replicas, latency, nodes = figure.subplots(4, 1, sharex=True, height_ratios=heights)
+        spans, *rest = figure.subplots(
+            4 + bool(recording.asked), 1, sharex=True, height_ratios=heights + [1.4] * bool(recording.asked)
+        )
+        replicas, latency, nodes, *requests = rest
         _injections(spans, recording)
         _replicas(replicas, recording.samples)
-        _latency(latency, recording.samples)
+        _latency(latency, recording)
         _nodes(nodes, recording.samples)
-        for axes in (replicas, latency, nodes):
+        for axes in requests:
+            _requests(axes, recording)
+        for axes in rest:
             _shade(axes, recording)
             axes.grid(axis="y", alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
-        nodes.set_xlabel("seconds since the recording began")
+        rest[-1].set_xlabel("seconds since the recording began")
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None})
     text = target.getvalue()
@@ -67,9 +75,11 @@ def _replicas(axes: "Axes", samples: Sequence[Sample]) -> None:
     _legend(axes)
 
 
-def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
+def _latency(axes: "Axes", recording: Recording) -> None:
+    samples, measured = recording.samples, over_time(recording)
     names = sorted({name for sample in samples for name in sample.dags})
-    for name in names:
+    for number, name in enumerate(names):
+        colour = f"C{number}"
         for kind, style in (("predicted", "-"), ("observed", "--")):
             points = [
                 (sample.at, ratio)
@@ -78,12 +88,28 @@ def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
             ]
             if points:
                 points.append((samples[-1].at, points[-1][1]))
-                axes.step(*zip(*points, strict=True), style, where="post", label=f"{name} {kind}")
+                label = f"{name} {kind}"
+                axes.step(*zip(*points, strict=True), style, where="post", label=label, color=colour)
+        if name in measured:
+            label = f"{name}, users (p95 of {WINDOW:g} s)"
+            axes.plot(*zip(*measured[name], strict=True), ":", label=label, color=colour)
     axes.axhline(1.0, color=RED, linewidth=0.8)
     axes.set_ylim(bottom=0)
     axes.set_title("latency over its limit (1 = at the limit)", loc="left", fontsize=9)
     if axes.lines[1:]:
         _legend(axes)
+
+
+def _requests(axes: "Axes", recording: Recording) -> None:
+    edges = np.arange(0.0, _end(recording, None) + 1.0)
+    for label, colour, taken in (
+        ("asked", BLUE, recording.asked),
+        ("lost", RED, [each for each in recording.asked if each.seconds is None]),
+    ):
+        axes.stairs(np.histogram([each.at for each in taken], edges)[0], edges, label=label, color=colour)
+    axes.set_ylim(bottom=0)
+    axes.set_title("requests per second", loc="left", fontsize=9)
+    _legend(axes)
 
 
 def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
