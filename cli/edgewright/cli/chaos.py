@@ -147,7 +147,7 @@ def _tell(report: "Report", folder: Path) -> None:
         )
     if report.asked:
         typer.echo()
-        columns([each.upper() for each in ASKED_COLUMNS], map(asked_row, report.asked))
+        columns([each.upper() for each in ASKED_COLUMNS], [asked_row(each) for each in report.asked])
     typer.echo(f"\nLost: {', '.join(report.lost + report.doubled) or 'nothing'}.")
     for line in report.reasons + report.remarks:
         typer.echo(f"- {line}")

@@ -7,7 +7,7 @@ from tests.unit.chaos.test_findings import journal, judged
 
 from edgewright.emulation.chaos import page, users
 from edgewright.emulation.chaos.answers import over_time, phases
-from edgewright.emulation.chaos.recording import Asked, DagSample, Injection, Recording, Sample
+from edgewright.emulation.chaos.recording import USERS, Asked, DagSample, Injection, Recording, Sample
 
 LIMIT = 20.0
 """Milliseconds."""
@@ -21,7 +21,7 @@ def recording(*asked: Asked) -> Recording:
         [Sample(0.0, dags, 1, 1, []), Sample(50.0, dags, 1, 1, [])],
         {},
         [
-            Injection("u", users.ASKED.name, "users ask as declared", 5.0, 5.0, 50.0),
+            Injection("u", USERS, "users ask as declared", 5.0, 5.0, 50.0),
             Injection("b", "traffic-burst", "twice as often", 10.0, 10.0, 30.0),
         ],
         list(asked),

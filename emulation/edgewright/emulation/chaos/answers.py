@@ -6,7 +6,6 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from edgewright.emulation.chaos import users
 from edgewright.emulation.chaos.recording import Asked, Recording
 
 KEEPS_UP = 0.02
@@ -43,18 +42,22 @@ def phases(recording: Recording) -> list[Phase]:
     last = recording.samples[-1].at if recording.samples else 0.0
     moments = {each.began for each in recording.injections}
     moments |= {each.ended for each in recording.injections if each.ended is not None}
+    first = min(moments, default=0.0)
     found = []
-    for began, ended in pairwise(sorted({0.0, *moments, last})):
-        inside = [each for each in recording.asked if began <= each.at < ended]
+    for began, ended in pairwise(sorted({*moments, last})):
+        # The first requests leave just before their injection is known to be complete.
+        inside = [each for each in recording.asked if began <= max(each.at, first) < ended]
         if inside:
             found.append(_phase(_what(recording, began), began, ended, inside, limits))
     return found
 
 
 def _what(recording: Recording, at: float) -> str:
-    there = [i for i in recording.injections if i.began <= at and (i.ended is None or at < i.ended)]
-    felt = [each.what for each in there if each.fault != users.ASKED.name]
-    return ", ".join(felt or [each.what for each in there]) or "-"
+    faults, every = (
+        [each.what for each in among if each.began <= at and (each.ended is None or at < each.ended)]
+        for among in (recording.faults, recording.injections)
+    )
+    return ", ".join(faults or every)
 
 
 def _phase(
@@ -91,7 +94,7 @@ def limits_of(recording: Recording) -> dict[str, float]:
 
 
 def over_time(recording: Recording) -> dict[str, list[tuple[float, float]]]:
-    """For each ServiceDAG (end of a window, 95th percentile of latency over its limit in that window)."""
+    """For each ServiceDAG (end of a window, 95th percentile of latency over its limit in it); see WINDOW."""
     limits = limits_of(recording)
     windows: dict[str, dict[int, list[float]]] = {}
     for each in recording.asked:

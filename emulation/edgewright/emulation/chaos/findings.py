@@ -130,7 +130,7 @@ def _why(run: Mapping[str, Any]) -> str:
 
 
 def _findings(recording: Recording) -> list[InjectionFinding]:
-    return [_finding(recording, each, _until(each, recording.injections)) for each in recording.injections]
+    return [_finding(recording, each, _until(each, recording.faults)) for each in recording.faults]
 
 
 def _until(injection: Injection, injections: Sequence[Injection]) -> float:

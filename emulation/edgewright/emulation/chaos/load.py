@@ -62,17 +62,19 @@ async def _plan(
     moved: Json | None = None,
 ) -> Plan:
     """`moved` changes in every spec; whether requests or the declared demand grow is decided here."""
-    moved = moved or {}
+    moved, load = moved or {}, None
+    after: dict[str, Json]
     if declared or not users.answered(world):
         if factor <= 0:
             raise ChaosError(f"factor is {factor:g}: give more than 0")
         after = {key: {**_more(dag, factor), **moved} for key, dag in struck.items()}
-        load, what = None, f"{what} (declared{'' if declared else ', as no gateway answers requests here'})"
+        what += " (declared)" if declared else " (declared, as no gateway answers requests here)"
     else:
         if factor < 1:
             raise ChaosError(f"factor is {factor:g}: give at least 1, or declared=true to declare less")
         after = {key: moved for key in struck if moved}
-        load = await users.plan_load(world, struck, factor - 1, users.MORE) if factor > 1 else None
+        if factor > 1:
+            load = await users.plan_load(world, struck, factor - 1, users.MORE)
     before = {key: {field: struck[key]["spec"].get(field) for field in after[key]} for key in after}
     await _try(world.api, after)
     return {"what": what, "before": before, "after": after, "load": load}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewright.emulation.chaos.answers import WINDOW, over_time
-from edgewright.emulation.chaos.recording import Recording, Sample
+from edgewright.emulation.chaos.answers import over_time
+from edgewright.emulation.chaos.recording import USERS, Recording, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,8 @@ def _injections(axes: "Axes", recording: Recording) -> None:
     middle = _end(recording, None) / 2
     for row, each in enumerate(recording.injections):
         end = _end(recording, each.ended)
-        axes.barh(row, max(end - each.began, 0.05), left=each.began, color=ORANGE, height=0.7)
+        colour = BLUE if each.fault == USERS else ORANGE
+        axes.barh(row, max(end - each.began, 0.05), left=each.began, color=colour, height=0.7)
         # Words stand beside the span, on the side where there is room for them.
         at, side = (end, "left") if each.began < middle else (each.began, "right")
         words = axes.text(at, row, f" {each.what} ", va="center", ha=side, fontsize=8, clip_on=False)
@@ -80,6 +81,7 @@ def _latency(axes: "Axes", recording: Recording) -> None:
     names = sorted({name for sample in samples for name in sample.dags})
     for number, name in enumerate(names):
         colour = f"C{number}"
+        axes.plot([], "-", label=name, color=colour)
         for kind, style in (("predicted", "-"), ("observed", "--")):
             points = [
                 (sample.at, ratio)
@@ -88,15 +90,12 @@ def _latency(axes: "Axes", recording: Recording) -> None:
             ]
             if points:
                 points.append((samples[-1].at, points[-1][1]))
-                label = f"{name} {kind}"
-                axes.step(*zip(*points, strict=True), style, where="post", label=label, color=colour)
-        if name in measured:
-            label = f"{name}, users (p95 of {WINDOW:g} s)"
-            axes.plot(*zip(*measured[name], strict=True), ":", label=label, color=colour)
+                axes.step(*zip(*points, strict=True), style, where="post", color=colour)
+        axes.plot(*zip(*measured.get(name, [(0.0, np.nan)]), strict=True), ":", color=colour)
     axes.axhline(1.0, color=RED, linewidth=0.8)
     axes.set_ylim(bottom=0)
-    axes.set_title("latency over its limit (1 = at the limit)", loc="left", fontsize=9)
-    if axes.lines[1:]:
+    axes.set_title("latency / limit (— predicted, - - observed, ··· users' p95)", loc="left", fontsize=9)
+    if names:
         _legend(axes)
 
 
@@ -126,8 +125,9 @@ def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
 
 
 def _legend(axes: "Axes") -> None:
-    """Above the axes, where it hides no line."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncols=4, frameon=False)
+    """Above the axes, where it hides no line; long names must not take the lines' room."""
+    legend = axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncols=4, frameon=False)
+    legend.set_in_layout(False)
 
 
 def _steps(
@@ -137,5 +137,5 @@ def _steps(
 
 
 def _shade(axes: "Axes", recording: Recording) -> None:
-    for each in recording.injections:
+    for each in recording.faults:
         axes.axvspan(each.began, _end(recording, each.ended), color=ORANGE, alpha=0.12, linewidth=0)

@@ -117,7 +117,7 @@ class Recorder:
                 while not self._stop.is_set():
                     self._take()
                     await asyncio.sleep(TICK)
-                self._take()
+                self._take(last=True)
             except TimeoutError as error:
                 raise ChaosError(f"cannot watch the cluster: {error}") from error
             finally:
@@ -160,12 +160,12 @@ class Recorder:
         if new.metadata.deletion_timestamp and life.leaving is None:
             life.leaving = now
 
-    def _take(self) -> None:
-        """Keep a sample of now if it differs from the last."""
+    def _take(self, *, last: bool = False) -> None:
+        """Keep a sample of now if it differs from the one before, or is the `last`."""
         now, samples = self.now, self._recording.samples
         sample = Sample(now, self._dag_samples(), *self._node_counts(), self._silent(now), self._answered)
-        last = samples[-1] if samples else None
-        if last is None or _without_time(sample) != _without_time(last):
+        before = samples[-1] if samples else None
+        if last or before is None or _without_time(sample) != _without_time(before):
             samples.append(sample)
             self._on_sample(sample)
 

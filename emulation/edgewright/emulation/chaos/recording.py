@@ -2,6 +2,9 @@
 
 import msgspec
 
+USERS = "users"
+"""The name of the one injection that is no fault: users ask."""
+
 
 class DagSample(msgspec.Struct, frozen=True):
     """One ServiceDAG at one moment."""
@@ -103,3 +106,8 @@ class Recording(msgspec.Struct):
     injections: list[Injection]
     asked: list[Asked] = []
     """By time; only what chaos itself sent."""
+
+    @property
+    def faults(self) -> list[Injection]:
+        """The injections that may hurt."""
+        return [each for each in self.injections if each.fault != USERS]

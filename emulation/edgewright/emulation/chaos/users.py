@@ -9,7 +9,7 @@ from typing import Any
 
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.fault import Fault, Plan, World
-from edgewright.emulation.chaos.recording import Asked
+from edgewright.emulation.chaos.recording import USERS, Asked
 from edgewright.emulation.gateway import CARRIES
 from edgewright.emulation.testbed import Testbed, data_plane, local, processes
 from edgewright.emulation.workloads import Target
@@ -17,7 +17,6 @@ from edgewright.emulation.workloads.discovery import NoTargetsError, targets
 
 USUAL, MORE = 0, 1
 """Seeds: those who come on top must not come at the moments of the usual ones."""
-
 END_SECONDS = 15.0
 """How long those who asked may wait for their answers."""
 
@@ -115,4 +114,4 @@ async def _end(world: World, plan: Plan) -> None:
     await end(world, plan["load"])
 
 
-ASKED = Fault("users", plan_asked, _begin, _end)
+ASKED = Fault(USERS, plan_asked, _begin, _end)
