@@ -57,9 +57,13 @@ def _injections(axes: "Axes", recording: Recording) -> None:
         end = _end(recording, each.ended)
         colour = BLUE if each.fault == USERS else ORANGE
         axes.barh(row, max(end - each.began, 0.05), left=each.began, color=colour, height=0.7)
-        # Words stand beside the span, on the side where there is room for them.
-        at, side = (end, "left") if each.began < middle else (each.began, "right")
-        words = axes.text(at, row, f" {each.what} ", va="center", ha=side, fontsize=8, clip_on=False)
+        # Words stand beside the span, on the side where there is room for them, or within a long one.
+        at, side, ink = (end, "left", "black") if each.began < middle else (each.began, "right", "black")
+        if end - each.began > middle:
+            at, side, ink = each.began, "left", "white"
+        words = axes.text(
+            at, row, f" {each.what} ", va="center", ha=side, color=ink, fontsize=8, clip_on=False
+        )
         words.set_in_layout(False)
     axes.set_yticks([])
     axes.invert_yaxis()
