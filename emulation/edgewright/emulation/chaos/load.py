@@ -104,7 +104,9 @@ async def _struck(api: Api, dags: str, region: str = "") -> dict[str, dict[str, 
         k: dag for k, dag in known.items() if governed is None or dag["metadata"]["namespace"] in governed
     }
     if not found:
-        where = f" in region {region}: name some in dags" if region else ": apply one"
+        where = (
+            f" in region {region}: name some in dags" if region else ": apply one, or run with --with-samples"
+        )
         raise ChaosError(f"there is no ServiceDAG{where}")
     return found
 
