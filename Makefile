@@ -64,7 +64,7 @@ format: .venv/.installed ## Format the code
 
 generate: .venv/.installed ## Write the CRDs, the dashboards, and what charts and manifests have from each other
 	$(BIN)/python -m edgewright.kube.crds
-	$(BIN)/python charts/dashboards.py
+	$(BIN)/python -m charts.dashboards
 	$(BIN)/python charts/generate.py
 
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header

@@ -102,6 +102,13 @@ async def api(cluster: testbed.Testbed) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
+async def admin(bed: testbed.Testbed) -> AsyncIterator[Api]:
+    """The administrator's client of whatever testbed the tests around call `bed`."""
+    async with await Api.connect(str(bed.kubeconfig)) as client:
+        yield client
+
+
+@pytest.fixture
 async def namespace(api: Api) -> AsyncIterator[str]:
     """A fresh namespace whose ServiceAccount is there; it is deleted afterwards, without waiting."""
     name = f"t-{uuid.uuid4().hex[:8]}"

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from tests.cluster.builders import until
 from edgewright.emulation import testbed
 from edgewright.emulation.chaos import actions, target
 from edgewright.emulation.chaos.errors import ChaosError
-from edgewright.emulation.chaos.samples import apply
-from edgewright.emulation.testbed import Testbed
+from edgewright.emulation.chaos.samples import SAMPLES, apply
+from edgewright.emulation.testbed import Testbed, data_plane
 from edgewright.emulation.testbed.report import silent
+from edgewright.emulation.workloads.discovery import NoTargetsError, targets
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api
 
@@ -38,12 +39,6 @@ def bed() -> Iterator[Testbed]:
     atexit.register(testbed.down, name)
     yield made
     testbed.down(name)
-
-
-@pytest.fixture
-async def admin(bed: Testbed) -> AsyncIterator[Api]:
-    async with await Api.connect(str(bed.kubeconfig)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -140,6 +135,57 @@ def test_a_target_that_does_not_exist_is_refused_in_a_line(
     assert named in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert injected(bed) == []
+
+
+async def demands(admin: Api) -> list[float]:
+    return [each["spec"]["demand"]["requestsPerSecond"] for each in await admin.items(paths.service_dags())]
+
+
+@pytest.mark.usefixtures("samples")
+async def test_without_a_gateway_a_burst_is_of_declared_demand(
+    bed: Testbed, tmp_path: Path, admin: Api
+) -> None:
+    before = await demands(admin)
+    assert "factor is 0" in chaos("run", "traffic-burst", "--name", bed.name, "--set", "factor=0").stderr
+    code, report = run(bed, tmp_path, "traffic-burst", "--set", "hold_seconds=1", "--set", "usual_seconds=0")
+    assert (code, report["verdict"]) == (0, "passed"), report
+    [burst] = report["injections"]
+    assert "declared, as no gateway answers" in burst["what"]
+    assert report["asked"] == []
+    assert await demands(admin) == before
+
+
+@pytest.mark.usefixtures("samples")
+async def test_a_burst_is_real_requests_that_a_gateway_answers(
+    bed: Testbed, tmp_path: Path, admin: Api
+) -> None:
+    url = await data_plane.start(admin, bed)
+    try:
+        await until("the samples are served", lambda: asyncio.to_thread(served, url), SECONDS)
+        refused = chaos("run", "traffic-burst", "--name", bed.name, "--set", "factor=1000")
+        assert refused.returncode == 1
+        assert "a gateway carries 2,000" in refused.stderr
+        before = await demands(admin)
+        arguments = ["factor=3", "usual_seconds=5", "hold_seconds=5"]
+        code, report = run(bed, tmp_path, "traffic-burst", *(w for a in arguments for w in ("--set", a)))
+        assert (code, report["verdict"], report["lost"]) == (0, "passed", []), report
+        usual, burst, after = report["asked"]
+        assert burst["what"].startswith("users ask")
+        rates = [each["requests"] / (each["ended"] - each["began"]) for each in (usual, burst, after)]
+        assert rates[1] > 2 * rates[0]
+        assert rates[1] > 2 * rates[2]
+        assert all(each["p95"] > 0 for each in (usual, burst, after))
+        assert await demands(admin) == before
+        assert not [each.name for each in bed.processes if each.name.startswith("users")]
+    finally:
+        data_plane.stop(bed)
+
+
+def served(url: str) -> bool:
+    try:
+        return len(targets(url)) == len(SAMPLES)
+    except NoTargetsError:
+        return False
 
 
 def test_a_component_that_does_not_exist_is_refused(bed: Testbed, tmp_path: Path) -> None:

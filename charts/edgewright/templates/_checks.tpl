@@ -3,6 +3,7 @@
 
 {{- define "edgewright.checks" -}}
 {{- include "edgewright.checkRegions" . }}
+{{- include "edgewright.checkPrometheus" . }}
 {{- if lookup "v1" "Namespace" "" "kube-system" }}
 {{- include "edgewright.checkCrds" . }}
 {{- include "edgewright.checkMonitoring" . }}
@@ -17,6 +18,17 @@
 {{- end }}
 {{- if and $connected (not (lookup "v1" "Namespace" "" .)) }}
 {{- fail (printf "regions: namespace %s does not exist. Create it with `kubectl create namespace %s`, or take it out of regions." . .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "edgewright.checkPrometheus" -}}
+{{- with .Values.metrics }}
+{{- if (urlParse .prometheusUrl).userinfo }}
+{{- fail "metrics.prometheusUrl holds credentials, which everybody who may read the Deployment would see. Put them into a Secret (`kubectl create secret generic NAME --from-literal=username=... --from-literal=password=...`, or a key token), and give its name as metrics.prometheusCredentials." }}
+{{- end }}
+{{- if and .prometheusCredentials (not .prometheusUrl) }}
+{{- fail "metrics.prometheusCredentials: there is no Prometheus to give them to; set metrics.prometheusUrl." }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -132,12 +132,12 @@ def run(
 
 
 def _tell(report: "Report", folder: Path) -> None:
-    from edgewright.emulation.chaos.page import injection_row
+    from edgewright.emulation.chaos.page import ASKED_COLUMNS, asked_row, injection_row
 
     if report.injections:
         typer.echo()
         columns(
-            ("INJECTION", "AT", "LASTED", "RECOVERY", "REPLACED", "LATENCY/LIMIT", "BROKEN"),
+            ("INJECTION", "AT", "LASTED", "RECOVERY", "REPLACED", "STATUS/LIMIT", "BROKEN"),
             [
                 (what, f"{at} s", lasted, recovery, replaced, f"{before} -> {worst}", f"{broken} s")
                 for what, at, lasted, recovery, replaced, _, before, worst, broken in map(
@@ -145,6 +145,9 @@ def _tell(report: "Report", folder: Path) -> None:
                 )
             ],
         )
+    if report.asked:
+        typer.echo()
+        columns([each.upper() for each in ASKED_COLUMNS], [asked_row(each) for each in report.asked])
     typer.echo(f"\nLost: {', '.join(report.lost + report.doubled) or 'nothing'}.")
     for line in report.reasons + report.remarks:
         typer.echo(f"- {line}")

@@ -27,13 +27,14 @@ class Workloads(StrEnum):
     POISSON = "poisson"
     BURSTS = "bursts"
     DAY = "day"
+    DECLARED = "declared"
 
 
 Kind = Annotated[
     Workloads,
     typer.Option(
         help="poisson: each place at its own rate. bursts: its users are on and off (Pareto). day: bursts "
-        "over 24 hours, compressed."
+        "over 24 hours, compressed. declared: each ServiceDAG as often as it declares."
     ),
 ]
 Rate = Annotated[
@@ -61,6 +62,16 @@ def run(
         int | None,
         typer.Option(min=1, max=65535, help="Show locust's own page on this port of 127.0.0.1 as well."),
     ] = None,
+    dags: Annotated[
+        str, typer.Option(help="Only these ServiceDAGs: NAMESPACE/NAME, separated by commas.")
+    ] = "",
+    record: Annotated[
+        str,
+        typer.Option(
+            help="CSV file for each request: path, when it was due (monotonic clock), seconds that it left "
+            "late, seconds that it took, 1 if it was answered."
+        ),
+    ] = "",
     url: Url = None,
     name: Name = DEFAULT,
 ) -> None:
@@ -80,28 +91,22 @@ def run(
         typer.echo("error: locust is not installed: pip install 'edgewright[load]'", err=True)
         raise typer.Exit(1)
     where = url or _url(name)
-    _targets(where)
-    command = [
-        "-m",
-        "locust",
-        "--locustfile",
-        str(locustfile_path()),
-        "--host",
-        where,
-        "--users",
-        "1",
-        "--only-summary",
-    ]
-    command += ["--exit-code-on-error", "0"]
-    command += [
-        "--workload",
-        workload.value,
-        "--rate",
-        f"{rate or 0:g}",
-        "--cross-region",
-        f"{cross_region:g}",
-    ]
-    command += ["--day-seconds", f"{day_seconds:g}", "--seed", str(seed)]
+    _targets(where, dags)
+    options = {
+        "--locustfile": str(locustfile_path()),
+        "--host": where,
+        "--users": "1",
+        "--exit-code-on-error": "0",
+        "--workload": workload.value,
+        "--rate": f"{rate or 0:g}",
+        "--cross-region": f"{cross_region:g}",
+        "--day-seconds": f"{day_seconds:g}",
+        "--seed": str(seed),
+        "--dags": dags,
+        "--record": record,
+    }
+    command = ["-m", "locust", "--only-summary"]
+    command += [word for option, value in options.items() if value for word in (option, value)]
     if duration is not None:
         command += ["--run-time", f"{duration:g}s"]
     if web is None:
@@ -155,11 +160,11 @@ def _url(name: str) -> str:
     return f"http://{data_plane.address(bed)}"
 
 
-def _targets(url: str) -> "tuple[Target, ...]":
+def _targets(url: str, dags: str = "") -> "tuple[Target, ...]":
     from edgewright.emulation.workloads.discovery import NoTargetsError, targets
 
     try:
-        return targets(url)
+        return targets(url, dags)
     except NoTargetsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -37,6 +37,14 @@ def operator(
             "edgewright_request_duration_seconds); QoSMet is then judged by them, else by predictions."
         ),
     ] = "",
+    prometheus_credentials: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where a Secret is mounted with what that Prometheus asks for: a file `token`, or "
+            "`username` and `password`.",
+        ),
+    ] = "",
     observation_interval: Annotated[
         float, typer.Option(min=1, help="Seconds between two questions to Prometheus.")
     ] = 30.0,
@@ -71,6 +79,7 @@ def operator(
             agent_template=agent_template,
             listen=listen,
             prometheus=prometheus_url(prometheus) if prometheus else "",
+            prometheus_credentials=prometheus_credentials,
             observation_interval=observation_interval,
             observation_window=observation_window,
             log_level=log_level,

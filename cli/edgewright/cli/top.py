@@ -1,7 +1,8 @@
 """`edgewright top`: the ServiceDAGs that are closest to their limits, and what the nodes have left."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,6 +21,9 @@ from edgewright.cli.target import (
     namespace_of,
     run,
 )
+
+if TYPE_CHECKING:
+    from edgewright.cli.reading import Reader
 
 Row = dict[str, Any]
 WATCH_SECONDS = 2.0
@@ -59,32 +63,41 @@ def top(
     }
     if context_.invoked_subcommand is None:
         where = namespace_of(namespace, everywhere, kubeconfig, context)
-        run(_top(kubeconfig, context, where, watch, output))
+        place = f"in namespace {where}" if where else "in this cluster"
+        nothing = f"No ServiceDAG {place}. Try: kubectl get sdag --all-namespaces"
+        dags, table = partial(_dags, namespace=where), partial(dag_table, namespace=where)
+        run(_show(kubeconfig, context, watch, output, dags, table, nothing))
 
 
-async def _top(
-    kubeconfig: str | None, context: str | None, namespace: str | None, watch: bool, output: Format
+async def _show(
+    kubeconfig: str | None,
+    context: str | None,
+    watch: bool,
+    output: Format,
+    look: Callable[["Reader"], Awaitable[list[Row]]],
+    table: Callable[[list[Row]], Table],
+    nothing: str,
 ) -> None:
+    """What `look` finds, as asked for; where it finds nothing, the words `nothing`."""
     from edgewright.cli.reading import Reader
-    from edgewright.kube import paths
 
     async with await Reader.connect(kubeconfig, context) as api:
-
-        async def look() -> list[Row]:
-            rows = [dag_row(dag) for dag in await api.items(paths.service_dags(namespace))]
-            return sorted(rows, key=_closeness)
-
         if watch and output is Format.TABLE:
-            await follow(look, list, lambda rows: drawn(dag_table(rows, namespace)), every=WATCH_SECONDS)
+            await follow(lambda: look(api), list, lambda rows: drawn(table(rows)), every=WATCH_SECONDS)
             return
-        rows = await look()
+        rows = await look(api)
     if output is not Format.TABLE:
         dump(rows, output)
     elif rows:
-        dag_table(rows, namespace).show()
+        table(rows).show()
     else:
-        place = f"in namespace {namespace}" if namespace else "in this cluster"
-        typer.echo(f"No ServiceDAG {place}. Try: kubectl get sdag --all-namespaces")
+        typer.echo(nothing)
+
+
+async def _dags(api: "Reader", namespace: str | None) -> list[Row]:
+    from edgewright.kube import paths
+
+    return sorted(map(dag_row, await api.items(paths.service_dags(namespace))), key=_closeness)
 
 
 def dag_row(dag: Mapping[str, Any]) -> Row:
@@ -174,26 +187,8 @@ def nodes(
     kubeconfig, context = kubeconfig or outer.get("kubeconfig"), context or outer.get("context")
     everywhere = everywhere or bool(outer.get("everywhere"))
     where = namespace_of(namespace or outer.get("namespace"), everywhere, kubeconfig, context)
-    run(_nodes(kubeconfig, context, where, watch, output))
-
-
-async def _nodes(
-    kubeconfig: str | None, context: str | None, namespace: str | None, watch: bool, output: Format
-) -> None:
-    from edgewright.cli.reading import Reader
-
-    async with await Reader.connect(kubeconfig, context) as api:
-
-        async def look() -> list[Row]:
-            return await node_rows(api, namespace)
-
-        if watch and output is Format.TABLE:
-            await follow(look, list, lambda rows: drawn(node_table(rows)), every=WATCH_SECONDS)
-            return
-        rows = await look()
-    if output is not Format.TABLE:
-        dump(rows, output)
-    elif rows:
-        node_table(rows).show()
-    else:
-        typer.echo("The region has no node. See: kubectl get ec --all-namespaces")
+    found, nothing = (
+        partial(node_rows, namespace=where),
+        "The region has no node. See: kubectl get ec --all-namespaces",
+    )
+    run(_show(kubeconfig, context, watch, output, found, node_table, nothing))

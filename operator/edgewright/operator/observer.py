@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +13,7 @@ from edgewright.operator.claims import Key
 from edgewright.operator.log import log
 from edgewright.operator.measurement import Measurement, NonsenseError, moved, question, read
 from edgewright.operator.metrics import OBSERVATION, OBSERVATIONS
-from edgewright.operator.settings import masked, prometheus_url
+from edgewright.operator.settings import prometheus_url
 
 PATIENCE = 3
 """Failed questions in a row after which what was measured before is not believed any more."""
@@ -35,11 +37,13 @@ class Observer:
         window: float,
         interval: float,
         timeout: float = TIMEOUT,
+        credentials: str = "",
         known: Callable[[], Collection[Key]],
         changed: Callable[[Mapping[Key, Measurement], set[Key]], None],
     ) -> None:
         self._url, self._window, self._interval = prometheus_url(url), window, interval
         self._known, self._changed, self._timeout = known, changed, timeout
+        self._credentials = credentials
         self._told: dict[Key, dict[str, Any]] = {}
         self._failures = 0
         self._said = ""
@@ -72,7 +76,7 @@ class Observer:
             OBSERVATION.of().observe(time.perf_counter() - started)
             OBSERVATIONS.of("ok").inc()
             if self._said:
-                log.info("Prometheus at %s answers again", masked(self._url))
+                log.info("Prometheus at %s answers again", self._url)
             self._failures, self._said = 0, ""
             self._take(measured)
 
@@ -81,7 +85,7 @@ class Observer:
         self._failures += 1
         if result != self._said:
             self._said = result
-            log.warning("Prometheus at %s is %s (%s)", masked(self._url), result, why)
+            log.warning("Prometheus at %s is %s (%s)", self._url, result, why)
         if self._failures == PATIENCE:
             log.warning("QoSMet is judged by predictions until Prometheus answers again")
             self._take({})
@@ -97,10 +101,11 @@ class Observer:
         import aiohttp  # noqa: PLC0415
 
         content = bytearray()
+        url, query = f"{self._url}/api/v1/query", {"query": question(self._window)}
+        # Read every time: a Secret that is changed reaches its mounted files.
+        headers = await asyncio.to_thread(authorization, self._credentials)
         try:
-            async with session.get(
-                f"{self._url}/api/v1/query", params={"query": question(self._window)}
-            ) as answer:
+            async with session.get(url, params=query, headers=headers) as answer:
                 async for chunk in answer.content.iter_chunked(2**16):
                     content += chunk
                     if len(content) > LARGEST:
@@ -112,3 +117,22 @@ class Observer:
         except (aiohttp.ClientError, OSError) as error:
             raise UnreachableError(str(error) or type(error).__name__) from error
         return bytes(content)
+
+
+def authorization(folder: str) -> dict[str, str]:
+    """The header for the files of a mounted Secret, `token` or `username` and `password`; none for no folder.
+
+    Raises UnreachableError if neither is there.
+    """
+    if not folder:
+        return {}
+    token, *pair = (Path(folder, name) for name in ("token", "username", "password"))
+    try:
+        if token.exists():
+            return {"Authorization": f"Bearer {token.read_text().strip()}"}
+        user, password = (each.read_text().rstrip("\r\n") for each in pair)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreachableError(
+            f"--prometheus-credentials {folder} has neither a file token nor username and password: {error}"
+        ) from error
+    return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}

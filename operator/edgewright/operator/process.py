@@ -105,6 +105,7 @@ class Operator:
             settings.prometheus,
             window=settings.observation_window,
             interval=settings.observation_interval,
+            credentials=settings.prometheus_credentials,
             known=self.world.dags.keys,
             changed=self.world.see_measurements,
         )

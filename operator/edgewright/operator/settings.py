@@ -49,6 +49,8 @@ class OperatorSettings:
     """HOST:PORT of /metrics, /healthz and /readyz; none: nothing is served."""
     prometheus: str = ""
     """Base URL of the Prometheus that knows how users' requests fare; none: QoSMet is predicted."""
+    prometheus_credentials: str = ""
+    """Folder with a file `token`, or with `username` and `password`, as a mounted Secret has them."""
     observation_interval: float = 30.0
     """Seconds between two questions to it."""
     observation_window: float = 120.0
@@ -57,13 +59,17 @@ class OperatorSettings:
     """debug, info, warning or error."""
 
     def lines(self) -> list[str]:
-        """One `name = value` line per setting, credentials in URLs masked."""
-        shown = asdict(self) | {"prometheus": masked(self.prometheus)}
-        return [f"{name} = {value}" for name, value in shown.items()]
+        """One `name = value` line per setting; none of them is a secret."""
+        return [f"{name} = {value}" for name, value in asdict(self).items()]
 
 
 def prometheus_url(text: str) -> str:
     """The base URL of a Prometheus without a slash at its end; raises ValueError that says what is wrong."""
+    if "@" in text.rpartition("://")[2].partition("/")[0]:
+        raise ValueError(
+            "--prometheus holds credentials, which every list of processes would show: give the URL without "
+            "them, and --prometheus-credentials"
+        )
     try:
         parts = urlsplit(text)
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -71,13 +77,6 @@ def prometheus_url(text: str) -> str:
         sound = False
     if not sound or parts.query or parts.fragment:
         raise ValueError(
-            f"--prometheus {masked(text)!r} is not a base URL: give one such as http://prometheus.monitoring:9090"
+            f"--prometheus {text!r} is not a base URL: give one such as http://prometheus.monitoring:9090"
         )
     return text.rstrip("/")
-
-
-def masked(url: str) -> str:
-    """The URL without the credentials that it may hold."""
-    scheme, separator, rest = url.rpartition("://")
-    credentials, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{'***' if credentials else ''}{at}{host}"

@@ -240,13 +240,6 @@ def bed() -> Iterator[testbed.Testbed]:
 
 
 @pytest.fixture
-async def admin(bed: testbed.Testbed) -> AsyncIterator[Api]:
-    """The administrator's client of `bed`."""
-    async with await Api.connect(str(bed.kubeconfig)) as client:
-        yield client
-
-
-@pytest.fixture
 async def region(bed: testbed.Testbed, admin: Api) -> AsyncIterator[Region]:
     """A fresh region with four nodes of 2 cores, and no agent yet; afterwards no node is overcommitted."""
     await _operator_runs(bed, admin)

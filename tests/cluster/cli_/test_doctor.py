@@ -1,94 +1,28 @@
-"""Each thing of an installation is broken, and the doctor names it and says how to mend it."""
+"""Each thing that is installed is broken, and the doctor names it and says how to mend it."""
 
 import asyncio
-import contextlib
 import json
-import os
 import re
 import shlex
-import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import yaml
 from aiohttp import web
-from tests.cluster.builders import edge_controller, service_dag, until
+from tests.cluster.builders import until
 from tests.cluster.cli_.conftest import REGION, Command
+from tests.cluster.cli_.doctor import asked, healthy, named, replaced, said, without
 from tests.cluster.trouble import Trouble, troubled
 
-from edgewright.cli.checks.finding import Cluster, Finding
-from edgewright.cli.doctor import checks, examine
+from edgewright.cli.doctor import checks
 from edgewright.cli.reading import Reader
 from edgewright.emulation import testbed
-from edgewright.emulation.testbed import binaries, local
+from edgewright.emulation.testbed import binaries
 from edgewright.kube import manifests, names, paths
 from edgewright.kube.api import Api
-
-Report = list[tuple[str, Finding]]
-Space = Callable[..., Awaitable[str]]
-
-
-async def asked(reader: Reader) -> Report:
-    return await examine(Cluster(reader))
-
-
-def said(report: Report, check: str) -> list[tuple[str, str]]:
-    """(level, message) of what a check found, ok left out."""
-    return [(str(f.level), f.message) for name, f in report if name == check and f.level != "ok"]
-
-
-async def named(reader: Reader, check: str, level: str, *words: str, seconds: float = 30.0) -> None:
-    """Wait until a check reports all `words` at `level`, with something to mend."""
-
-    async def seen() -> Any:
-        report = await asked(reader)
-        found = [f for name, f in report if name == check and f.level == level]
-        assert any(all(word in f.message for word in words) for f in found), said(report, check)
-        assert all(f.mend for f in found), found
-        return True
-
-    await until(f"doctor's {check} names {words}", seen, seconds)
-
-
-async def healthy(reader: Reader, seconds: float = 60.0) -> None:
-    """Wait until the doctor finds nothing."""
-
-    async def nothing() -> Any:
-        bad = [(name, f.message) for name, f in await asked(reader) if f.level != "ok"]
-        assert bad == []
-        return True
-
-    await until("the installation is well (again)", nothing, seconds)
-
-
-@contextlib.asynccontextmanager
-async def replaced(api: Api, path: str, change: Callable[[dict[str, Any]], None]) -> AsyncIterator[None]:
-    """An object changed for the time of the block."""
-    before = await api.get(path)
-    body = json.loads(json.dumps(before))
-    change(body)
-    await api.replace(path, body)
-    try:
-        yield
-    finally:
-        now = await api.get(path)
-        now.update({name: part for name, part in before.items() if name not in {"metadata", "status"}})
-        now["metadata"]["labels"] = before["metadata"].get("labels", {})
-        now["metadata"]["annotations"] = before["metadata"].get("annotations", {})
-        await api.replace(path, now)
-
-
-@contextlib.asynccontextmanager
-async def without(api: Api, path: str) -> AsyncIterator[None]:
-    """An object of the manifests deleted for the time of the block."""
-    await api.delete(path)
-    try:
-        yield
-    finally:
-        await manifests.install(api)
 
 
 async def test_a_sound_installation_is_all_ok(reader: Reader, edgewright: Command) -> None:
@@ -166,96 +100,6 @@ async def test_rights_that_drifted(admin: Api, reader: Reader) -> None:
         await named(reader, "agents' rights", "problem", names.ROLE_AGENT_NODES, "foreign")
     async with without(admin, paths.rolebindings(names.NAMESPACE_NODE_LEASE, "edgewright-operator")):
         await named(reader, "RBAC", "problem", "kube-node-lease/edgewright-operator", "missing")
-
-
-async def test_a_region_without_rights_nodes_or_agent(
-    admin: Api, reader: Reader, space: Space, edgewright: Command
-) -> None:
-    namespace = await space(operator=False)
-    await admin.create(paths.edge_controllers(namespace), edge_controller(namespace, "nowhere"))
-    await named(reader, "operator's rights", "problem", namespace)
-    await named(reader, "EdgeControllers", "problem", namespace, "NoNodes")
-    await named(reader, "agents", "problem", namespace, "nobody holds it")
-    done = await edgewright("doctor")
-    assert done.status == 1
-    assert f"✗ operator's rights  the operator may not write in namespace {namespace}" in done.out
-    assert f"mend: kubectl create rolebinding edgewright-operator-region -n {namespace} " in done.out
-
-
-async def test_nodes_that_two_regions_claim(admin: Api, reader: Reader, space: Space) -> None:
-    namespace = await space()
-    await admin.create(paths.edge_controllers(namespace), edge_controller(namespace, REGION))
-    await named(reader, "EdgeControllers", "warning", namespace, "NodeClaimed")
-
-
-async def test_nodes_that_do_not_say_what_they_are(admin: Api, reader: Reader) -> None:
-    nodes = await admin.items(paths.nodes(), labelSelector=f"{names.LABEL_REGION}={REGION}")
-    name = next(n["metadata"]["name"] for n in nodes if n["metadata"]["labels"][names.LABEL_TIER] == "edge")
-    path = paths.nodes(name)
-
-    def bare(node: dict[str, Any]) -> None:
-        node["spec"]["taints"] = []
-        del node["metadata"]["annotations"][names.ANNOTATION_LOCATION]
-        del node["metadata"]["labels"][names.LABEL_REGION]
-
-    def nonsense(node: dict[str, Any]) -> None:
-        node["metadata"]["annotations"][names.ANNOTATION_LATENCY] = "fast"
-
-    async with replaced(admin, path, bare):
-        for words in (
-            names.TAINT_EDGE,
-            names.ANNOTATION_LOCATION,
-            names.LABEL_REGION,
-            "no EdgeController governs",
-        ):
-            await named(reader, "nodes", "warning", words, name)
-    async with replaced(admin, path, nonsense):
-        await named(reader, "nodes", "problem", name, names.ANNOTATION_LATENCY)
-    await healthy(reader)
-
-
-async def test_links_that_lead_nowhere(admin: Api, reader: Reader) -> None:
-    nodes = await testbed.nodes.edge_names(admin)
-    link = {"source": nodes[0], "target": nodes[1] + "0", "bandwidthMbps": 1}
-    body = {
-        "apiVersion": names.API_VERSION,
-        "kind": "EdgeTopology",
-        "metadata": {"name": "typo"},
-        "spec": {"links": [link]},
-    }
-    await admin.create(paths.edge_topologies(), body)
-    try:
-        await named(reader, "links", "warning", nodes[1] + "0", "did you mean", nodes[1])
-    finally:
-        await admin.delete(paths.edge_topologies("typo"))
-
-
-async def test_service_dags_that_nobody_places(admin: Api, reader: Reader, space: Space) -> None:
-    namespace = await space()
-    await admin.create(paths.service_dags(namespace), service_dag("orphan", "a"))
-    await named(reader, "ServiceDAGs", "problem", f"{namespace}/orphan", "no EdgeController")
-
-
-async def test_pods_that_a_lost_node_never_lets_go(admin: Api, reader: Reader, space: Space) -> None:
-    namespace, victim = await space(), (await testbed.nodes.edge_names(admin))[-1]
-    pod = {
-        "metadata": {"name": "held", "labels": {names.LABEL_DAG: "gone"}},
-        "spec": {
-            "nodeName": victim,
-            "terminationGracePeriodSeconds": 1,
-            "tolerations": [{"operator": "Exists"}],
-            "containers": [{"name": "main", "image": "example"}],
-        },
-    }
-    await admin.create(paths.pods(namespace), pod)
-    await testbed.nodes.cut(admin, [victim])
-    try:
-        await named(reader, "nodes", "warning", "not Ready", victim)
-        await admin.delete(paths.pods(namespace, "held"))
-        await named(reader, "lost pods", "warning", victim, seconds=60.0)
-    finally:
-        await testbed.nodes.heal(admin, [victim])
-    await healthy(reader)
 
 
 async def test_an_empty_cluster_is_mended_by_the_commands_that_it_says(
@@ -390,18 +234,3 @@ async def test_an_image_of_another_version(admin: Api, reader: Reader, edgewrigh
     assert sound.status == 0, sound.out + sound.err
     assert sound.out.startswith("edgewright ")
     assert "as this command's" in sound.out
-
-
-async def test_an_operator_and_agents_that_are_gone(bed: testbed.Testbed, admin: Api, reader: Reader) -> None:
-    """The last of the file: it takes half a minute until their Leases and NodeLoads are old."""
-    for process in bed.processes:
-        if process.name in {local.OPERATOR, local.AGENTS} and process.alive:
-            os.kill(process.pid, signal.SIGKILL)
-    try:
-        await named(reader, "operator", "problem", "has not renewed it", seconds=60.0)
-        await named(reader, "agents", "problem", REGION, "has not renewed it", seconds=60.0)
-        await named(reader, "foreign load", "problem", REGION, "s old", seconds=60.0)
-    finally:
-        await local.start_operator(admin, bed.layout)
-        await local.start_agents(admin, bed.layout, bed.state.regions)
-    await healthy(reader, 180.0)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,8 @@ class Server:
         self.says: Any = self.well
         self.url = ""
         self.asked: list[str] = []
+        self.shown: list[str] = []
+        """What each question showed to be let in."""
 
     async def well(self, _: web.Request) -> web.StreamResponse:
         return web.json_response(answer(100))
@@ -67,6 +71,7 @@ async def server() -> AsyncIterator[Server]:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         made.asked.append(request.query["query"])
+        made.shown.append(request.headers.get("Authorization", ""))
         response: web.StreamResponse = await made.says(request)
         return response
 
@@ -100,9 +105,17 @@ class Told:
 
 
 @contextlib.asynccontextmanager
-async def observing(url: str) -> AsyncIterator[Told]:
+async def observing(url: str, credentials: str = "") -> AsyncIterator[Told]:
     told = Told()
-    made = Observer(url, window=60, interval=0.02, timeout=0.5, known=lambda: {KEY}, changed=told)
+    made = Observer(
+        url,
+        window=60,
+        interval=0.02,
+        timeout=0.5,
+        credentials=credentials,
+        known=lambda: {KEY},
+        changed=told,
+    )
     task = asyncio.create_task(made.run())
     try:
         yield told
@@ -151,6 +164,22 @@ async def test_bad_answers_end_what_was_observed_and_a_good_one_brings_it_back(
         server.says = server.well
         await told.next()
         assert told.measured[KEY].requests == 100
+
+
+async def test_credentials_are_those_of_the_files_now(server: Server, tmp_path: Path) -> None:
+    before = count("unreachable")
+    async with observing(server.url, str(tmp_path)) as told:
+        await told.next()
+        assert server.shown == [], "without any nobody is asked"
+        assert count("unreachable") - before == observer.PATIENCE
+        (tmp_path / "username").write_text("me\n")
+        (tmp_path / "password").write_text("a: secret\n")
+        await told.next()
+        (tmp_path / "token").write_text("renewed\n")
+        while server.shown[-1] != "Bearer renewed":
+            await told.next()
+    assert server.shown[0] == f"Basic {b64encode(b'me:a: secret').decode()}"
+    assert told.measured[KEY].requests == 100
 
 
 async def test_nobody_there(unused_port: int) -> None:

@@ -54,10 +54,10 @@ async def gateway() -> AsyncIterator[Gateway]:
     timers.close()
 
 
-async def locust(gateway: Gateway, folder: Path) -> tuple[int, str, dict[str, str]]:
+async def locust(gateway: Gateway, folder: Path, *options: str) -> tuple[int, str, dict[str, str]]:
     """Exit status, what it said, and its row of all requests."""
     command = [sys.executable, "-m", "edgewright.cli.main", "load", "run", "--url", gateway.url]
-    command += ["--rate", f"{RATE}", "--duration", f"{SECONDS}", "--seed", "7"]
+    command += ["--rate", f"{RATE}", "--duration", f"{SECONDS}", "--seed", "7", *options]
     environment = os.environ | {"LOCUST_CSV": str(folder / "run")}
     done = await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=60
@@ -72,8 +72,14 @@ async def locust(gateway: Gateway, folder: Path) -> tuple[int, str, dict[str, st
 
 
 async def test_it_sends_what_the_workload_says(gateway: Gateway, tmp_path: Path) -> None:
-    status, said, row = await locust(gateway, tmp_path)
+    record = tmp_path / "requests.csv"
+    status, said, row = await locust(gateway, tmp_path, "--dags", "city/overlay", "--record", str(record))
     assert status == 0, said
+    lines = list(csv.reader(record.open()))
+    assert int(row["Request Count"]) <= len(lines) <= len(gateway.came)
+    assert {(line[0], line[4]) for line in lines} == {("/city/overlay", "1")}
+    dues = np.array([float(line[1]) + float(line[2]) for line in lines])
+    assert np.median(np.abs(np.sort(dues) - np.sort(gateway.came)[: len(dues)])) < 0.1, "one clock"
     times, _ = next(arrivals(Workload(rate=RATE, seed=7), (Target("/city/overlay", 20.0, (0.0, 0.0)),)))
     came = np.array(gateway.came)
     assert len(came) > RATE  # how many is up to how fast locust starts; at most SECONDS' worth
@@ -107,6 +113,12 @@ async def test_without_a_target_it_says_so_and_fails(gateway: Gateway, tmp_path:
     status, said, _ = await locust(gateway, tmp_path)
     assert status == 1
     assert ("is no gateway that answers" if served else "serves nothing (/city/overlay: ") in said
+
+
+async def test_a_service_that_is_not_there_is_named(gateway: Gateway, tmp_path: Path) -> None:
+    status, said, _ = await locust(gateway, tmp_path, "--dags", "city/overlay, city/nowhere")
+    assert status == 1
+    assert "does not serve /city/nowhere: no such ServiceDAG; it knows /city/overlay" in said
 
 
 async def test_a_picture_of_the_workload_is_drawn(gateway: Gateway, tmp_path: Path) -> None:

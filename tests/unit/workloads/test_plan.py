@@ -35,6 +35,11 @@ def test_dense_places_ask_more() -> None:
     assert 80 / 50 <= found[1] / found[2] <= 200 / 10
 
 
+def test_what_is_declared_is_asked() -> None:
+    found = rates(Workload("declared", rate=2 * sum(t.demand for t in TARGETS)), TARGETS)
+    assert found == pytest.approx([2 * target.demand for target in TARGETS])
+
+
 def test_without_a_rate_the_demands_are_met_in_sum() -> None:
     targets = (*TARGETS, Target("/east/d", 60.0))
     assert rates(Workload(), targets).sum() == pytest.approx(120.0)
@@ -105,7 +110,7 @@ def test_one_region_keeps_its_requests() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "storm"}, "workload 'storm': there are poisson, bursts, day"),
+        ({"kind": "storm"}, "workload 'storm': there are poisson, bursts, day, declared"),
         ({"rate": 0.0}, "rate 0: give more than 0"),
         ({"cross_region": 1.5}, "cross-region share 1.5: give 0 to 1"),
         ({"shape": 1.0}, "Pareto shape 1: give more than 1"),

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgewright.emulation.chaos import connection, killed, links, load, nodes, target
+from edgewright.emulation.chaos import connection, killed, links, load, nodes, target, users
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.fault import Fault, World
 from edgewright.emulation.chaos.ledger import Entry, Ledger
@@ -42,7 +42,13 @@ async def _inject(fault: Fault, where: Target, arguments: Mapping[str, Any]) -> 
         plan = await fault.plan(world, **arguments)
         entry = where.ledger.begin(fault.name, plan)
         await fault.inject(world, plan)
-        return {"id": entry.id, "fault": fault.name, "what": plan["what"], "down": plan.get("down", [])}
+        return {
+            "id": entry.id,
+            "fault": fault.name,
+            "what": plan["what"],
+            "down": plan.get("down", []),
+            "record": (plan.get("load") or {}).get("record", ""),
+        }
 
 
 cut_nodes = _action(nodes.CUT)
@@ -51,6 +57,7 @@ drain_nodes = _action(nodes.DRAIN)
 delete_nodes = _action(nodes.DELETE)
 slow_nodes = _action(nodes.SLOW)
 degrade_links = _action(links.DEGRADED)
+ask = _action(users.ASKED)
 burst = _action(load.BURST)
 gather_users = _action(load.FLASH_CROWD)
 kill = _action(killed.KILLED)

@@ -10,7 +10,8 @@ from edgewright.kube.api import Api
 
 Plan = dict[str, Any]
 """What will be done and what is needed to undo it, as plain JSON. `what` says it for people; `down`,
-where there is one, names nodes that are as good as dead while the fault lasts."""
+where there is one, names nodes that are as good as dead while the fault lasts, and `load` the requests that
+are sent meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

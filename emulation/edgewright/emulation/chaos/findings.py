@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgewright.emulation.chaos.answers import Phase, not_as_said, phases
 from edgewright.emulation.chaos.recording import DagSample, Injection, PodLife, Recording, Sample
 
 Verdict = Literal["passed", "failed", "interrupted"]
@@ -27,7 +28,7 @@ class InjectionFinding(msgspec.Struct, frozen=True):
     slowest_bind: float | None
     """Most seconds from a replacement's appearance to its binding."""
     latency_before: float | None
-    """Predicted (observed, where measured) latency over its limit just before, where it rose most."""
+    """Latency over its limit just before, where it rose most: observed by Prometheus, else predicted."""
     latency_worst: float | None
     """The same at its worst meanwhile."""
     violated_seconds: float
@@ -53,6 +54,8 @@ class Report(msgspec.Struct, frozen=True):
     """Sum over time of the replicas wanted and not Ready."""
     api_away_seconds: float
     injections: list[InjectionFinding]
+    asked: list[Phase]
+    """What users were answered, where they asked."""
     duration: float
     environment: dict[str, Any]
 
@@ -76,21 +79,25 @@ def report(
     reasons += [f"once healed: {hypothesis['healed']}"] if healed else []
     reasons += [f"{run['activity']['name']}: {_why(run)}" for run in _failed(journal)]
     reasons += [f"lost: {each}" for each in lost] + [f"bound twice: {each}" for each in doubled]
+    remarks = [
+        f"over its limit once healed, because nothing moves Ready replicas by itself: {each}"
+        for each in limits
+    ]
+    if late := not_as_said(recording):
+        remarks.append(late)
     interrupted = journal["status"] == "interrupted"
     return Report(
         title=journal["experiment"]["title"],
         verdict="interrupted" if interrupted else "failed" if reasons else "passed",
         reasons=reasons,
         hypothesis=hypothesis,
-        remarks=[
-            f"over its limit once healed, because nothing moves Ready replicas by itself: {each}"
-            for each in limits
-        ],
+        remarks=remarks,
         lost=lost,
         doubled=doubled,
         missing_replica_seconds=round(_integral(recording, _missing), 1),
         api_away_seconds=round(_integral(recording, lambda sample: not sample.answers), 1),
         injections=_findings(recording),
+        asked=phases(recording),
         duration=round(recording.samples[-1].at if recording.samples else 0.0, 1),
         environment=dict(environment),
     )
@@ -123,7 +130,7 @@ def _why(run: Mapping[str, Any]) -> str:
 
 
 def _findings(recording: Recording) -> list[InjectionFinding]:
-    return [_finding(recording, each, _until(each, recording.injections)) for each in recording.injections]
+    return [_finding(recording, each, _until(each, recording.faults)) for each in recording.faults]
 
 
 def _until(injection: Injection, injections: Sequence[Injection]) -> float:

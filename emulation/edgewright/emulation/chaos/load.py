@@ -3,29 +3,32 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edgewright.emulation.chaos import draw
+from edgewright.emulation.chaos import draw, users
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.fault import Fault, Plan, World
 from edgewright.kube import names, paths
 from edgewright.kube.api import Api, ApiError
 
+Json = Mapping[str, Any]
 
-async def plan_burst(world: World, *, dags: str = "", factor: float = 2) -> Plan:
-    """Multiply what users ask of ServiceDAGs: `dags` as NAMESPACE/NAME, separated by commas, or all."""
-    struck = await _struck(world.api, dags, factor)
-    plan: Plan = {
-        "what": f"{factor:g} times the requests for {_listed(struck)}",
-        "before": {key: _of(dag, "demand", "invocations") for key, dag in struck.items()},
-        "after": {key: _more(dag, factor) for key, dag in struck.items()},
-    }
-    await _try(world.api, plan["after"])
-    return plan
+
+async def plan_burst(world: World, *, dags: str = "", factor: float = 2, declared: bool = False) -> Plan:
+    """Let users ask ServiceDAGs `factor` times as often.
+
+    `dags` are NAMESPACE/NAME, separated by commas, or all. Real requests come on top of those of `ask`. With
+    `declared`, and where no gateway answers requests, the demand that the ServiceDAGs declare is multiplied
+    instead.
+    """
+    struck = await _struck(world.api, dags)
+    return await _plan(
+        world, struck, factor, declared, f"users ask {_listed(struck)} {factor:g} times as often"
+    )
 
 
 async def plan_flash_crowd(
-    world: World, *, site: str = "", dags: str = "", factor: float = 2, seed: int = 0
+    world: World, *, site: str = "", dags: str = "", factor: float = 2, declared: bool = False, seed: int = 0
 ) -> Plan:
-    """Move the users of ServiceDAGs to one site, and let them ask `factor` times as often.
+    """Move the users of ServiceDAGs to one site, and let them ask `factor` times as often, as `burst` does.
 
     `site` is the name of a node; else one of the edge nodes is drawn. `dags` are those of the site's region
     unless they are named.
@@ -45,32 +48,44 @@ async def plan_flash_crowd(
     except ValueError:
         raise ChaosError(f"node {site} has no position (annotation {names.ANNOTATION_LOCATION})") from None
     region = metadata.get("labels", {}).get(names.LABEL_REGION, "")
-    struck = await _struck(world.api, dags, factor, region="" if dags else region)
-    plan: Plan = {
-        "what": f"users of {_listed(struck)} gather at {site}, asking {factor:g} times as often",
-        "before": {key: _of(dag, "demand", "invocations", "ingress") for key, dag in struck.items()},
-        "after": {
-            key: {**_more(dag, factor), "ingress": {"location": {"x": x, "y": y}}}
-            for key, dag in struck.items()
-        },
-    }
-    await _try(world.api, plan["after"])
-    return plan
+    struck = await _struck(world.api, dags, region="" if dags else region)
+    what = f"users of {_listed(struck)} gather at {site}, asking {factor:g} times as often"
+    return await _plan(world, struck, factor, declared, what, {"ingress": {"location": {"x": x, "y": y}}})
 
 
-def _of(dag: Mapping[str, Any], *fields: str) -> dict[str, Any]:
-    """Some fields of the spec, None where one is absent: what a merge patch restores them with."""
-    return {field: dag["spec"].get(field) for field in fields}
+async def _plan(
+    world: World,
+    struck: Mapping[str, Json],
+    factor: float,
+    declared: bool,
+    what: str,
+    moved: Json | None = None,
+) -> Plan:
+    """`moved` changes in every spec; whether requests or the declared demand grow is decided here."""
+    moved, load = moved or {}, None
+    after: dict[str, Json]
+    if declared or not users.answered(world):
+        if factor <= 0:
+            raise ChaosError(f"factor is {factor:g}: give more than 0")
+        after = {key: {**_more(dag, factor), **moved} for key, dag in struck.items()}
+        what += " (declared)" if declared else " (declared, as no gateway answers requests here)"
+    else:
+        if factor < 1:
+            raise ChaosError(f"factor is {factor:g}: give at least 1, or declared=true to declare less")
+        after = {key: moved for key in struck if moved}
+        if factor > 1:
+            load = await users.plan_load(world, struck, factor - 1, users.MORE)
+    before = {key: {field: struck[key]["spec"].get(field) for field in after[key]} for key in after}
+    await _try(world.api, after)
+    return {"what": what, "before": before, "after": after, "load": load}
 
 
 def _tier(node: Mapping[str, Any]) -> str:
     return str(node["metadata"].get("labels", {}).get(names.LABEL_TIER, ""))
 
 
-async def _struck(api: Api, dags: str, factor: float, region: str = "") -> dict[str, dict[str, Any]]:
-    """The ServiceDAGs by `namespace/name`; ChaosError for one that does not exist."""
-    if factor <= 0:
-        raise ChaosError(f"factor is {factor:g}: give more than 0")
+async def _struck(api: Api, dags: str, region: str = "") -> dict[str, dict[str, Any]]:
+    """The ServiceDAGs by `namespace/name`; ChaosError for one that does not exist, and for none."""
     known = {
         f"{dag['metadata']['namespace']}/{dag['metadata']['name']}": dag
         for dag in await api.items(paths.service_dags())
@@ -85,9 +100,15 @@ async def _struck(api: Api, dags: str, factor: float, region: str = "") -> dict[
     if wanted:
         return {key: known[key] for key in wanted}
     governed = await _namespaces(api, region) if region else None
-    return {
+    found = {
         k: dag for k, dag in known.items() if governed is None or dag["metadata"]["namespace"] in governed
     }
+    if not found:
+        where = (
+            f" in region {region}: name some in dags" if region else ": apply one, or run with --with-samples"
+        )
+        raise ChaosError(f"there is no ServiceDAG{where}")
+    return found
 
 
 async def _namespaces(api: Api, region: str) -> set[str]:
@@ -122,17 +143,19 @@ async def _try(api: Api, specs: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 async def _grow(world: World, plan: Plan) -> None:
+    await users.begin(world, plan["load"])
     await _write(world.api, plan["after"])
 
 
 async def _shrink(world: World, plan: Plan) -> None:
+    await users.end(world, plan["load"])
+    # A merge patch with null takes the field away.
     await _write(world.api, plan["before"])
 
 
 async def _write(api: Api, specs: Mapping[str, Mapping[str, Any]]) -> None:
     for key, spec in specs.items():
         try:
-            # A merge patch with null takes the field away.
             await api.patch(paths.service_dags(*key.split("/")), {"spec": spec})
         except ApiError as error:
             if error.status != 404:

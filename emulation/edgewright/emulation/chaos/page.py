@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from edgewright.emulation.chaos import picture
+from edgewright.emulation.chaos.answers import Phase
 from edgewright.emulation.chaos.findings import InjectionFinding, Report
 from edgewright.emulation.chaos.recording import Recording
 
@@ -34,6 +35,7 @@ def render(report: Report, recording: Recording) -> str:
         _table(("when", "found"), report.hypothesis.items()),
         "<h2>Injections</h2>",
         _table(INJECTION_COLUMNS, (injection_row(each) for each in report.injections), numbers=range(1, 8)),
+        *_answers(report.asked),
         "<h2>In sum</h2>",
         _table(
             ("what", "how much"),
@@ -59,8 +61,8 @@ INJECTION_COLUMNS = (
     "recovery (s)",
     "replicas replaced",
     "slowest bind (s)",
-    "latency / limit, before",
-    "latency / limit, worst",
+    "latency / limit by status, before",
+    "worst",
     "limits broken (s)",
 )
 
@@ -79,6 +81,43 @@ def injection_row(each: InjectionFinding) -> tuple[str, ...]:
         _number(each.latency_worst),
         f"{each.violated_seconds:.1f}",
     )
+
+
+ASKED_COLUMNS = (
+    "users asked while",
+    "from (s)",
+    "requests",
+    "per second",
+    "lost",
+    "late",
+    "p50 / limit",
+    "p95 / limit",
+)
+
+
+def asked_row(each: Phase) -> tuple[str, ...]:
+    """The cells of a phase, for the page and for the terminal."""
+    return (
+        each.what,
+        f"{each.began:.1f}",
+        str(each.requests),
+        f"{each.per_second:.1f}",
+        str(each.lost),
+        str(each.over),
+        _number(each.p50),
+        _number(each.p95),
+    )
+
+
+def _answers(asked: Sequence[Phase]) -> list[str]:
+    if not asked:
+        return []
+    return [
+        "<h2>Requests of users</h2>",
+        "<p>Real requests through the gateway. Lost: not answered within a second. Late: answered after the "
+        "ServiceDAG's limit.</p>",
+        _table(ASKED_COLUMNS, map(asked_row, asked), numbers=range(1, 8)),
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -4,7 +4,10 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from edgewright.emulation.chaos.recording import Recording, Sample
+import numpy as np
+
+from edgewright.emulation.chaos.answers import over_time
+from edgewright.emulation.chaos.recording import USERS, Recording, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,16 +25,21 @@ def draw(recording: Recording) -> str:
         figure = Figure(figsize=(10, 8.5), layout="constrained")
         FigureCanvasSVG(figure)
         heights = [0.5 + 0.28 * max(1, len(recording.injections)), 2.2, 2.2, 1.4]
-        spans, replicas, latency, nodes = figure.subplots(4, 1, sharex=True, height_ratios=heights)
+        spans, *rest = figure.subplots(
+            4 + bool(recording.asked), 1, sharex=True, height_ratios=heights + [1.4] * bool(recording.asked)
+        )
+        replicas, latency, nodes, *requests = rest
         _injections(spans, recording)
         _replicas(replicas, recording.samples)
-        _latency(latency, recording.samples)
+        _latency(latency, recording)
         _nodes(nodes, recording.samples)
-        for axes in (replicas, latency, nodes):
+        for axes in requests:
+            _requests(axes, recording)
+        for axes in rest:
             _shade(axes, recording)
             axes.grid(axis="y", alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
-        nodes.set_xlabel("seconds since the recording began")
+        rest[-1].set_xlabel("seconds since the recording began")
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None})
     text = target.getvalue()
@@ -47,10 +55,15 @@ def _injections(axes: "Axes", recording: Recording) -> None:
     middle = _end(recording, None) / 2
     for row, each in enumerate(recording.injections):
         end = _end(recording, each.ended)
-        axes.barh(row, max(end - each.began, 0.05), left=each.began, color=ORANGE, height=0.7)
-        # Words stand beside the span, on the side where there is room for them.
-        at, side = (end, "left") if each.began < middle else (each.began, "right")
-        words = axes.text(at, row, f" {each.what} ", va="center", ha=side, fontsize=8, clip_on=False)
+        colour = BLUE if each.fault == USERS else ORANGE
+        axes.barh(row, max(end - each.began, 0.05), left=each.began, color=colour, height=0.7)
+        # Words stand beside the span, on the side where there is room for them, or within a long one.
+        at, side, ink = (end, "left", "black") if each.began < middle else (each.began, "right", "black")
+        if end - each.began > middle:
+            at, side, ink = each.began, "left", "white"
+        words = axes.text(
+            at, row, f" {each.what} ", va="center", ha=side, color=ink, fontsize=8, clip_on=False
+        )
         words.set_in_layout(False)
     axes.set_yticks([])
     axes.invert_yaxis()
@@ -67,9 +80,12 @@ def _replicas(axes: "Axes", samples: Sequence[Sample]) -> None:
     _legend(axes)
 
 
-def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
+def _latency(axes: "Axes", recording: Recording) -> None:
+    samples, measured = recording.samples, over_time(recording)
     names = sorted({name for sample in samples for name in sample.dags})
-    for name in names:
+    for number, name in enumerate(names):
+        colour = f"C{number}"
+        axes.plot([], "-", label=name, color=colour)
         for kind, style in (("predicted", "-"), ("observed", "--")):
             points = [
                 (sample.at, ratio)
@@ -78,12 +94,25 @@ def _latency(axes: "Axes", samples: Sequence[Sample]) -> None:
             ]
             if points:
                 points.append((samples[-1].at, points[-1][1]))
-                axes.step(*zip(*points, strict=True), style, where="post", label=f"{name} {kind}")
+                axes.step(*zip(*points, strict=True), style, where="post", color=colour)
+        axes.plot(*zip(*measured.get(name, [(0.0, np.nan)]), strict=True), ":", color=colour)
     axes.axhline(1.0, color=RED, linewidth=0.8)
     axes.set_ylim(bottom=0)
-    axes.set_title("latency over its limit (1 = at the limit)", loc="left", fontsize=9)
-    if axes.lines[1:]:
+    axes.set_title("latency / limit (— predicted, - - observed, ··· users' p95)", loc="left", fontsize=9)
+    if names:
         _legend(axes)
+
+
+def _requests(axes: "Axes", recording: Recording) -> None:
+    edges = np.arange(0.0, _end(recording, None) + 1.0)
+    for label, colour, taken in (
+        ("asked", BLUE, recording.asked),
+        ("lost", RED, [each for each in recording.asked if each.seconds is None]),
+    ):
+        axes.stairs(np.histogram([each.at for each in taken], edges)[0], edges, label=label, color=colour)
+    axes.set_ylim(bottom=0)
+    axes.set_title("requests per second", loc="left", fontsize=9)
+    _legend(axes)
 
 
 def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
@@ -100,8 +129,9 @@ def _nodes(axes: "Axes", samples: Sequence[Sample]) -> None:
 
 
 def _legend(axes: "Axes") -> None:
-    """Above the axes, where it hides no line."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncols=4, frameon=False)
+    """Above the axes, where it hides no line; long names must not take the lines' room."""
+    legend = axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8, ncols=4, frameon=False)
+    legend.set_in_layout(False)
 
 
 def _steps(
@@ -111,5 +141,5 @@ def _steps(
 
 
 def _shade(axes: "Axes", recording: Recording) -> None:
-    for each in recording.injections:
+    for each in recording.faults:
         axes.axvspan(each.began, _end(recording, each.ended), color=ORANGE, alpha=0.12, linewidth=0)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from edgewright.emulation.chaos import users
 from edgewright.emulation.chaos.errors import ChaosError
 from edgewright.emulation.chaos.recording import DagSample, Injection, PodLife, Recording, Sample
 from edgewright.emulation.chaos.target import Target
@@ -38,6 +39,7 @@ class Recorder:
         self._target = target
         self._on_sample = on_sample
         self._began = time.monotonic()
+        self._records: list[str] = []
         self._recording = Recording(datetime.now(UTC).isoformat(timespec="seconds"), [], {}, [])
         self._down: Counter[str] = Counter()
         self._renewed: dict[Key, tuple[float, float]] = {}
@@ -67,13 +69,16 @@ class Recorder:
         """Seconds since the recording began."""
         return time.monotonic() - self._began
 
-    @property
     def recording(self) -> Recording:
-        """What was recorded; to be read when the recorder has ended."""
+        """What was recorded; to be asked for once, when the recorder has ended and all is healed."""
+        self._recording.asked = users.read(self._records, self._began)
         return self._recording
 
     def injected(self, output: dict[str, Any], began: float) -> None:
         """An action has injected what its output says; its nodes count as down until it is healed."""
+        if output["record"]:
+            self._records.append(output["record"])
+            began = self.now  # before, what sends the requests was getting ready
         self._recording.injections.append(
             Injection(output["id"], output["fault"], output["what"], began, self.now, down=output["down"])
         )
@@ -112,7 +117,7 @@ class Recorder:
                 while not self._stop.is_set():
                     self._take()
                     await asyncio.sleep(TICK)
-                self._take()
+                self._take(last=True)
             except TimeoutError as error:
                 raise ChaosError(f"cannot watch the cluster: {error}") from error
             finally:
@@ -155,12 +160,12 @@ class Recorder:
         if new.metadata.deletion_timestamp and life.leaving is None:
             life.leaving = now
 
-    def _take(self) -> None:
-        """Keep a sample of now if it differs from the last."""
+    def _take(self, *, last: bool = False) -> None:
+        """Keep a sample of now if it differs from the one before, or is the `last`."""
         now, samples = self.now, self._recording.samples
         sample = Sample(now, self._dag_samples(), *self._node_counts(), self._silent(now), self._answered)
-        last = samples[-1] if samples else None
-        if last is None or _without_time(sample) != _without_time(last):
+        before = samples[-1] if samples else None
+        if last or before is None or _without_time(sample) != _without_time(before):
             samples.append(sample)
             self._on_sample(sample)
 
@@ -203,6 +208,7 @@ def _dag_sample(dag: Manifest, bound: int, ready: int) -> DagSample:
         violated=met is not None and met["status"] == "False",
         predicted=_ratio(status.get("predicted"), limit),
         observed=_ratio(status.get("observed"), limit),
+        limit=limit,
     )
 
 

@@ -2,6 +2,9 @@
 
 import msgspec
 
+USERS = "users"
+"""The name of the one injection that is no fault: users ask."""
+
 
 class DagSample(msgspec.Struct, frozen=True):
     """One ServiceDAG at one moment."""
@@ -18,7 +21,9 @@ class DagSample(msgspec.Struct, frozen=True):
     predicted: float | None = None
     """Predicted latency at the DAG's percentile over its limit; None without a limit or a prediction."""
     observed: float | None = None
-    """The same of the observed latency, where it is measured."""
+    """The same of the observed latency, where Prometheus measures it."""
+    limit: float | None = None
+    """Its limit in milliseconds."""
 
     @property
     def whole(self) -> bool:
@@ -78,6 +83,18 @@ class Injection(msgspec.Struct):
     """Nodes that were as good as dead meanwhile."""
 
 
+class Asked(msgspec.Struct, frozen=True, array_like=True):
+    """One request of a user."""
+
+    at: float
+    """When it was due, in seconds since the recording began."""
+    dag: str
+    late: float
+    """Seconds by which it left later."""
+    seconds: float | None
+    """Until it was answered; None for one that was lost."""
+
+
 class Recording(msgspec.Struct):
     """All of it."""
 
@@ -87,3 +104,10 @@ class Recording(msgspec.Struct):
     pods: dict[str, PodLife]
     """By uid."""
     injections: list[Injection]
+    asked: list[Asked] = []
+    """By time; only what chaos itself sent."""
+
+    @property
+    def faults(self) -> list[Injection]:
+        """The injections that may hurt."""
+        return [each for each in self.injections if each.fault != USERS]

@@ -71,7 +71,7 @@ def run(experiment: scenario.Experiment, target: Target, out: Path, *, report: P
             progress.say("waiting until everything is whole")
             wrong, limits = _settle(target)
     journal[_EXTENSION] = {
-        "recording": msgspec.to_builtins(recorder.recording),
+        "recording": msgspec.to_builtins(recorder.recording()),
         "healed": wrong,
         "limits": limits,
         "environment": environment,

@@ -5,9 +5,11 @@ ones were answered. Locust's users usually wait for their answers, so that a slo
 one user is the whole city, and each of its requests has a greenlet of its own.
 """
 
+import csv
 import logging
 import time
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import gevent
 from gevent.pool import Group
@@ -42,6 +44,8 @@ def _arguments(parser: LocustArgumentParser) -> None:
         help="How long 24 hours take (workload day).",
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="The same seed, the same requests.")
+    parser.add_argument("--dags", default="", help="Only these NAMESPACE/NAME, separated by commas.")
+    parser.add_argument("--record", default="", help="Write each request into this file.")
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -61,13 +65,14 @@ class City(FastHttpUser):
         super().__init__(environment)
         self._requests = Group()
         self._late: list[float] = []
+        self._record: IO[str] | None = None
 
     @task
     def live(self) -> None:
         """Send the workload until the run ends."""
         given = self.environment.parsed_options
         try:
-            found = targets(str(self.host))
+            found = targets(str(self.host), given.dags)
             workload = Workload(
                 kind=given.workload,
                 rate=given.rate or None,
@@ -75,7 +80,8 @@ class City(FastHttpUser):
                 day_seconds=given.day_seconds,
                 seed=given.seed,
             )
-        except (NoTargetsError, ValueError) as error:
+            self._record = _lines(given.record) if given.record else None
+        except (NoTargetsError, ValueError, OSError) as error:
             self._give_up(str(error))
         self._send(workload, found)
 
@@ -83,6 +89,8 @@ class City(FastHttpUser):
         """Let what is under way be answered, and say whether the load was what it should be."""
         self._requests.join(timeout=2.0)
         self._requests.kill()
+        if self._record is not None:
+            self._record.close()
         if not self._late:
             return
         late = sorted(self._late)[int(0.99 * len(self._late))]
@@ -100,10 +108,15 @@ class City(FastHttpUser):
                 if early > 0:
                     gevent.sleep(early)
                 self._late.append(max(0.0, time.monotonic() - start - moment))
-                self._requests.spawn(self._ask, paths[target])
+                self._requests.spawn(self._ask, paths[target], start + moment)
 
-    def _ask(self, path: str) -> None:
-        self.client.get(path, name=path)
+    def _ask(self, path: str, due: float) -> None:
+        sent = time.monotonic()
+        answer = self.client.get(path, name=path)
+        if self._record is not None:
+            took = time.monotonic() - sent
+            line = path, f"{due:.4f}", f"{sent - due:.4f}", f"{took:.5f}", int(answer.status_code == 200)
+            csv.writer(self._record).writerow(line)
 
     def _give_up(self, why: str) -> Any:
         _log.error(why)
@@ -111,3 +124,8 @@ class City(FastHttpUser):
         if self.environment.runner is not None:
             self.environment.runner.quit()
         raise gevent.GreenletExit
+
+
+def _lines(file: str) -> IO[str]:
+    """A file whose lines are whole also when this process is killed."""
+    return Path(file).open("w", buffering=1, newline="")

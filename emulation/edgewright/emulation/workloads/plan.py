@@ -15,7 +15,7 @@ from edgewright.emulation import eua
 from edgewright.emulation.geography import Frame
 from edgewright.emulation.workloads.processes import Floats, Ints, diurnal, on_off, poisson
 
-Kind = Literal["poisson", "bursts", "day"]
+Kind = Literal["poisson", "bursts", "day", "declared"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DENSITY = ((150.0, 400.0), (80.0, 200.0), (10.0, 50.0))
 """Requests per second of urban centres, medium-density areas and the periphery ([MAPPO])."""
@@ -51,7 +51,8 @@ class Workload:
     """What to generate; the same seed gives the same arrivals for the same targets."""
 
     kind: Kind = "poisson"
-    """poisson: each place at its own rate. bursts: users there are on and off. day: bursts over 24 hours."""
+    """poisson: each place at its own rate. bursts: users there are on and off. day: bursts over 24 hours.
+    declared: each ServiceDAG as often as it declares."""
     rate: float | None = None
     """Requests per second of all together (of a `day`: in its busiest hour); none: the sum of demands."""
     cross_region: float = 0.275
@@ -82,14 +83,15 @@ class Workload:
 def rates(workload: Workload, targets: Sequence[Target]) -> Floats:
     """(targets,) mean requests per second: the total, divided by demand and by the density of users.
 
-    A target asks as much as its class of density says, drawn once with the seed. Raises ValueError for none.
+    A target asks as much as its class of density says, drawn once with the seed; `declared` is by demand
+    alone. Raises ValueError for no targets.
     """
     if not targets:
         raise ValueError("there is no ServiceDAG to send requests to")
     demand = np.array([target.demand for target in targets])
     drawn = np.random.default_rng([workload.seed, 1]).random(len(targets))
     low, high = np.array([DENSITY[rank] for rank in densities(targets)]).T
-    weight = demand * (low + drawn * (high - low))
+    weight = demand if workload.kind == "declared" else demand * (low + drawn * (high - low))
     total = demand.sum() if workload.rate is None else workload.rate
     shares: Floats = total * weight / weight.sum()
     return shares
@@ -118,7 +120,7 @@ def intensity(workload: Workload, targets: Sequence[Target], part: int = 0) -> F
     """(targets, slices) requests per second in slices of SLICE seconds, of the `part`-th PERIOD."""
     slices = round(PERIOD / SLICE)
     found = np.repeat(rates(workload, targets)[:, None], slices, axis=1)
-    if workload.kind == "poisson":
+    if workload.kind in {"declared", "poisson"}:
         return found
     random = np.random.default_rng([workload.seed, 2, part])
     periods = {"on": workload.on, "off": workload.off, "shape": workload.shape}
