@@ -58,7 +58,8 @@ def town(sizes: list[int], seed: int) -> Town:
     links += [
         Link(nodes[m[0]].name, nodes[m[1]].name, GBPS, 0.03 * MS) for m in members if rng.random() < 0.5
     ]
-    templates = [_service(rng, q, nodes[members[q % agents][0]].name) for q in range(2 * agents)]
+    cells = [rng.choice(np.delete(members[q % agents], 1)) for q in range(2 * agents)]
+    templates = [_service(rng, q, nodes[cell].name) for q, cell in enumerate(cells)]
     A = 3 * agents
     template = rng.integers(0, len(templates), A).astype(np.int32)
     down = np.zeros((PERIODS, N), np.bool_)
@@ -71,7 +72,7 @@ def town(sizes: list[int], seed: int) -> Town:
         born=np.zeros(A, np.int32),
         ends=np.full(A, 2 * PERIODS, np.int32),
         factor=np.tile(rng.uniform(0.3, 2.0, A), (PERIODS, 1)),
-        cell=np.tile(np.array([members[q % agents][0] for q in template], np.int32), (PERIODS, 1)),
+        cell=np.tile(np.array(cells, np.int32)[template], (PERIODS, 1)),
         cell_rate=np.full((PERIODS, A), 5e9),
         down=down,
     )
@@ -97,7 +98,8 @@ def _service(rng: np.random.Generator, number: int, cell: str) -> ServiceDag:
     return replace(
         made,
         name=f"t{number}",
-        flow=("pipeline", "requestResponse")[number % 2],
+        flow=("pipeline", "requestResponse")[number // 2 % 2],
+        invocations=tuple(replace(each, calls=float(rng.integers(1, 4))) for each in made.invocations),
         ingress=Ingress(node=cell),
         qos=Qos(max_latency=0.05 if rng.random() < 0.8 else None),
         policy=PlacementPolicy(max_migrations_per_minute=2),
