@@ -206,11 +206,13 @@ async def test_quality_is_judged_by_what_users_get(
     assert 3 < body["status"]["observed"]["latencyMs"] < 7
     assert 3 < body["status"]["observed"]["p95Ms"] < 7
     assert body["status"]["observed"]["successProbability"] == 1
+    assert 10 < body["status"]["observed"]["requestsPerSecond"] < 150, "100, and fewer in the first window"
     assert body["status"]["observed"]["at"]
     gateway.latency = 0.2
     body = await quality(dag, "False", "exceeds spec.qos.maxLatencyMs 20 ms")
     assert condition_of(body, "QoSMet")["reason"] == "LimitExceeded"
     assert body["status"]["observed"]["p95Ms"] > 20
+    assert body["status"]["observed"]["violationProbability"] > 0.05
     await answers(
         observed_cluster, 'edgewright_servicedag_qos_met{servicedag="observed", source="observed"} == 0'
     )

@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 class Figures:
     """What one region's agent says of itself."""
 
-    def __init__(self, api: Api, region: Region, pace: Pace) -> None:
-        self._api, self._region, self._pace = api, region, pace
+    def __init__(self, api: Api, region: Region, pace: Pace, auto: str) -> None:
+        """`auto`: the policy that `algorithm: auto` means here."""
+        self._api, self._region, self._pace, self._auto = api, region, pace, auto
         self._error: Mapping[str, str] | None = None
         self._refusal = ""
 
@@ -40,7 +41,7 @@ class Figures:
         """The figures now, as in the EdgeController's status."""
         asked = self._region.terrain.grant.algorithm
         rate, p99 = self._pace.read()
-        figures: dict[str, Any] = {**in_use(asked), "decisionsPerSecond": round(rate, 2)}
+        figures: dict[str, Any] = {**in_use(asked, self._auto), "decisionsPerSecond": round(rate, 2)}
         if p99 is not None:
             figures["p99DecisionMs"] = float(f"{1000 * p99:.3g}")
         if self._error is not None:
@@ -78,10 +79,13 @@ class Figures:
         return True
 
 
-def in_use(asked: str) -> dict[str, str]:
+def in_use(asked: str, auto: str = FALLBACK) -> dict[str, str]:
     """The algorithm that ServiceDAGs with `algorithm: auto` get, and why."""
     if asked == "auto":
-        return {"algorithm": FALLBACK, "algorithmReason": f"spec.algorithm is auto, which means {FALLBACK}"}
+        return {
+            "algorithm": auto[:32],
+            "algorithmReason": f"spec.algorithm is auto, which means {auto}"[:256],
+        }
     why = unavailable(asked)
     if why:
         return {"algorithm": FALLBACK, "algorithmReason": f"spec.algorithm asks for {asked}, but {why}"}

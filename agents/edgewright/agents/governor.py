@@ -58,7 +58,7 @@ class Governor:
         self._wake = asyncio.Event()
         self._recorder = EventRecorder(api, "edgewright-agent", identity)
         pace = Pace(_clock)
-        self._figures = Figures(api, self.region, pace)
+        self._figures = Figures(api, self.region, pace, thinking.policy(thinking.auto).name)
         if ended:
             self._figures.note_error(ended)
         self._placer = Placer(

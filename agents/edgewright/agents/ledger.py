@@ -74,6 +74,11 @@ class Ledger:
                 self._sum(node)
         return freer
 
+    def foreign(self) -> FloatArray:
+        """(N, R) by row: what pods outside the region's namespaces request."""
+        rows = [self._foreign.get(name, _NOTHING) for name in self._rows]
+        return np.array(rows, float).reshape(-1, len(RESOURCES))
+
     def where(self, uid: str) -> str:
         """The node that pod `uid` holds resources on, or the empty string."""
         entry = self._pods.get(uid)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from edgewright.agents import metrics
 from edgewright.agents.binding import Outcome, Result, Target, bind, one_per_node, rehearse
@@ -21,6 +22,9 @@ from edgewright.core.problem import Constraint, Problem, Violation
 from edgewright.kube import paths
 from edgewright.kube.api import Api
 from edgewright.kube.errors import ApiError
+
+if TYPE_CHECKING:
+    from edgewright.agents.snapshot import Sight
 
 GANG_DEADLINE = 10.0
 """Seconds for which an initial gang may stay bound in part while no completion is feasible."""
@@ -159,20 +163,20 @@ class Placer:
 
         None: the region changed so much meanwhile that the question must be put again.
         """
-        region, asked = self._region, self._clock()
-        built = question(region, record, group, asked)
-        if built is None:
-            return NoNodes(region.key)
-        algorithm = self._algorithm(record)
-        standing = self.standing(record.key)
+        region, standing, algorithm = self._region, self.standing(record.key), self._algorithm(record)
         standing.unavailable = unavailable(algorithm)
         if standing.unavailable:
             algorithm = FALLBACK
+        observes, asked = await self._thinking.observes(algorithm), self._clock()
+        built = question(region, record, group, asked)
+        if built is None:
+            return NoNodes(region.key)
+        sight = self._look(record, built[0], asked) if observes else None
         version = self._version(record)
         hurried = self.busy or self._turns.others_due(record.key, asked)
         alternatives = 0 if hurried else ALTERNATIVES
         self._decided = asked
-        choice = await self._thinking.run(self._think, *built, algorithm, budget, alternatives)
+        choice = await self._thinking.run(self._think, *built, algorithm, budget, alternatives, sight)
         if choice.violations or version == self._version(record):
             return choice
         waiting = {r.uid for r in region.replicas(record, asked) if not r.node}
@@ -191,11 +195,12 @@ class Placer:
         algorithm: str,
         budget: float,
         alternatives: int,
+        sight: "Sight | None",
     ) -> Choice:
         from edgewright.core.feasibility import check  # noqa: PLC0415 - compiled code loads slowly
 
         started = self._clock()
-        decision = self._thinking.place(problem, algorithm, budget)
+        decision = self._thinking.place(problem, algorithm, budget, sight)
         seconds = self._clock() - started
         self._pace.note(seconds)
         metrics.DECISION.of(self._region.key[0], decision.policy).observe(seconds)
@@ -206,6 +211,12 @@ class Placer:
             _log.error("policy %s broke %s", decision.policy, "; ".join(v.message for v in violations))
             return Choice(problem, slots, decision, violations)
         return Choice(problem, slots, decision, (), reasons_of(problem, decision, alternatives))
+
+    def _look(self, record: DagRecord, problem: Problem, now: float) -> "Sight":
+        from edgewright.agents.snapshot import look  # noqa: PLC0415 - compiled code loads slowly
+
+        since = self.standing(record.key).pending_since
+        return look(self._region, record, problem, now, waited=0.0 if since is None else now - since)
 
     def _recheck(self, problem: Problem, choice: Choice) -> Choice:
         from edgewright.core.feasibility import check  # noqa: PLC0415
@@ -333,7 +344,7 @@ class Placer:
         wanted = record.dag.policy.algorithm
         if wanted == "auto":
             wanted = self._region.terrain.grant.algorithm
-        return FALLBACK if wanted == "auto" else wanted
+        return self._thinking.auto if wanted == "auto" else wanted
 
     def _version(self, record: DagRecord) -> tuple[object, ...]:
         region = self._region

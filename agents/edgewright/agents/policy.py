@@ -3,12 +3,16 @@
 import importlib
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from edgewright.core.problem import Decision, Problem
 
+if TYPE_CHECKING:
+    from edgewright.core.observe import Snapshot
+
 FALLBACK = "heuristic"
-"""What `auto` means, and what decides where the algorithm asked for is not available."""
+"""What `auto` means unless the agent is told another, and what decides where the algorithm asked for is not
+available."""
 LIBRARIES = {"genetic": "deap", "milp": "highspy"}
 """Optional libraries (the extra `baselines`) that algorithms need; the agents' images have none of them."""
 
@@ -23,6 +27,15 @@ class Policy(Protocol):
 
     def place(self, problem: Problem, *, seconds: float) -> Decision:
         """Decide within about `seconds`; slots in `problem.fixed` stay. Never raises for infeasibility."""
+        ...
+
+
+@runtime_checkable
+class ObservingPolicy(Policy, Protocol):
+    """A policy that also wants to see what its agent sees; without one, `place` is asked."""
+
+    def place_seeing(self, problem: Problem, snapshot: "Snapshot", *, seconds: float) -> Decision:
+        """As `place`; the snapshot's nodes and slots are those of `problem`, in the same order."""
         ...
 
 

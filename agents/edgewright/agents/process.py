@@ -16,6 +16,7 @@ import yaml
 from edgewright.agents import footprint, metrics
 from edgewright.agents.governor import Governor
 from edgewright.agents.heartbeats import Heartbeats
+from edgewright.agents.policy import FALLBACK
 from edgewright.agents.thinking import Thinking
 from edgewright.agents.watching import SharedWatches
 from edgewright.kube import paths
@@ -42,6 +43,8 @@ class Settings:
     """How long a Lease lasts after its holder vanished."""
     connections: int = 48
     """Concurrent requests of all regions together; a connection takes about a quarter of a megabyte."""
+    policy: str = FALLBACK
+    """What `algorithm: auto` means in this process: an algorithm, or `module:Class` of one's own."""
     listen: str = ""
     """HOST:PORT of /metrics, /healthz and /readyz of all regions together; none: nothing is served."""
 
@@ -49,7 +52,8 @@ class Settings:
 async def serve(settings: Settings) -> None:
     """Govern every region until SIGTERM or SIGINT.
 
-    Raises ListenError if `settings.listen` cannot be served, ApiError when the configuration is unusable.
+    Raises ListenError if `settings.listen` cannot be served, ApiError when the configuration is unusable,
+    ValueError where `settings.policy` is no policy.
     """
     if settings.listen:
         address(settings.listen)
@@ -72,7 +76,7 @@ async def serve(settings: Settings) -> None:
             )
             for context, _ in settings.regions
         ]
-        thinking = Thinking()
+        thinking = Thinking(settings.policy)
         stack.callback(thinking.close)
         process = Process(apis, settings, thinking, identity)
         await stack.enter_async_context(serving(settings.listen, process.readiness))

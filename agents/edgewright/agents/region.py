@@ -40,6 +40,8 @@ class Region:
         self.closed: frozenset[str] = frozenset()
         """Nodes that are silent or backed off."""
         self.load_heard = now
+        self.requested_elsewhere = 0.0
+        """Mean share of their CPU that pods request of the other regions' nodes, as last reported."""
         self._observed: dict[str, str] = {}
         self._foreign: dict[str, Mapping[str, Request]] = {}
         self._reserved: dict[str, str] = {}
@@ -87,6 +89,9 @@ class Region:
         else:
             spec = {"spec": manifest.spec}
             self._foreign[name] = convert.node_load(spec)
+            self.requested_elsewhere = float(
+                manifest.spec.get("requestedElsewhere", self.requested_elsewhere)
+            )
             observed = str(manifest.spec.get("observedAt", ""))
             if self._observed.get(name) != observed:
                 self._observed[name] = observed

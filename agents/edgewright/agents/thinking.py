@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from edgewright.agents.policy import Policy
+from edgewright.agents.policy import FALLBACK, ObservingPolicy, Policy, PolicyUnavailableError
 from edgewright.core.problem import Decision, Problem
+
+if TYPE_CHECKING:
+    from edgewright.agents.snapshot import Sight
 
 BUDGET = 0.05
 """Seconds that a policy may take for one decision."""
@@ -21,7 +24,9 @@ R = TypeVar("R")
 class Thinking:
     """One worker thread; core's caches are touched by it alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, auto: str = FALLBACK) -> None:
+        """`auto`: the policy that `algorithm: auto` means, by name or, for one's own, `module:Class`."""
+        self.auto = auto
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
         self._policies: dict[str, Policy] = {}
 
@@ -34,6 +39,7 @@ class Thinking:
         """Load all that a decision needs, so that the first one is as quick as the rest.
 
         What is not compiled yet is compiled by a process of its own, whose memory goes back afterwards.
+        Raises ValueError where `auto` names no policy.
         """
         started = time.monotonic()
         if not await self.run(_compiled):
@@ -43,19 +49,35 @@ class Thinking:
             )
             await compiler.wait()
         await self.run(_load)
+        try:
+            await self.run(self.policy, self.auto)
+        except (KeyError, TypeError, PolicyUnavailableError) as error:
+            raise ValueError(error.args[0]) from error
         _log.info("ready to decide after %.1f s", time.monotonic() - started)
 
     def policy(self, algorithm: str) -> Policy:
         """The policy of this name; raises KeyError naming the known ones."""
         if algorithm not in self._policies:
-            from edgewright.agents.policies import create  # noqa: PLC0415 - compiled code loads slowly
+            from edgewright.agents.policies import create, load  # noqa: PLC0415 - compiled code loads slowly
 
-            self._policies[algorithm] = create(algorithm)
+            self._policies[algorithm] = (load if algorithm == self.auto else create)(algorithm)
         return self._policies[algorithm]
 
-    def place(self, problem: Problem, algorithm: str, budget: float = BUDGET) -> Decision:
+    async def observes(self, algorithm: str) -> bool:
+        """Whether the policy wants to see what its agent sees."""
+        known = self._policies.get(algorithm) or await self.run(self.policy, algorithm)
+        return isinstance(known, ObservingPolicy)
+
+    def place(
+        self, problem: Problem, algorithm: str, budget: float = BUDGET, sight: "Sight | None" = None
+    ) -> Decision:
         """Decide, on the calling thread."""
-        return self.policy(algorithm).place(problem, seconds=budget)
+        policy = self.policy(algorithm)
+        if sight is None or not isinstance(policy, ObservingPolicy):
+            return policy.place(problem, seconds=budget)
+        from edgewright.agents.snapshot import snapshot  # noqa: PLC0415
+
+        return policy.place_seeing(problem, snapshot(sight), seconds=budget)
 
     def close(self) -> None:
         """End the thread after what it is doing."""

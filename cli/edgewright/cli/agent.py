@@ -23,6 +23,10 @@ def agent(
     lease_seconds: Annotated[
         int, typer.Option(min=3, max=3600, help="How long a vanished agent keeps its region's Lease.")
     ] = LEASE_AGENT_SECONDS,
+    policy: Annotated[
+        str | None,
+        typer.Option(help="What `algorithm: auto` means here: an algorithm, or module:Class of your own."),
+    ] = None,
     listen: Annotated[
         str, typer.Option(help="HOST:PORT at which /metrics, /healthz and /readyz are served; else nowhere.")
     ] = "",
@@ -36,6 +40,7 @@ def agent(
 
     import uvloop
 
+    from edgewright.agents.policy import FALLBACK
     from edgewright.agents.process import Settings, regions_of, serve
     from edgewright.kube.api import ApiError
 
@@ -45,7 +50,11 @@ def agent(
     try:
         regions = regions_of(kubeconfig, context or (), namespace, every=all_regions)
         settings = Settings(
-            kubeconfig=kubeconfig, regions=regions, lease_seconds=lease_seconds, listen=listen
+            kubeconfig=kubeconfig,
+            regions=regions,
+            lease_seconds=lease_seconds,
+            policy=policy or FALLBACK,
+            listen=listen,
         )
         uvloop.run(serve(settings))
     except (ApiError, ValueError) as error:

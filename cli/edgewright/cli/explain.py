@@ -21,7 +21,7 @@ from edgewright.cli.target import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgewright.cli.snapshot import Snapshot
+    from edgewright.cli.picture import Picture
     from edgewright.core.explain import Alternative, Explanation
     from edgewright.core.problem import Problem
     from edgewright.core.substrate import IntArray
@@ -32,6 +32,9 @@ BAR = 20
 
 def explain(
     dag: Annotated[str, typer.Argument(help="sdag/NAME, or just NAME.", autocompletion=complete.dags)],
+    observation: Annotated[
+        bool, typer.Option("--observation", help="Show the numbers that a policy which observes is told.")
+    ] = False,
     namespace: Namespace = None,
     output: Output = Format.TABLE,
     kubeconfig: Kubeconfig = None,
@@ -46,21 +49,29 @@ def explain(
     Computed afresh from the cluster as it is, with your own credentials; the reasons recorded when each pod
     was bound stand on the pods, in the annotation edgewright.dev/reason.
     """
-    run(
-        _explain(
-            kubeconfig, context, namespace or current_namespace(kubeconfig, context), dag_name(dag), output
-        )
-    )
+    where = namespace or current_namespace(kubeconfig, context)
+    run(_explain(kubeconfig, context, where, dag_name(dag), output, observation=observation))
 
 
 async def _explain(
-    kubeconfig: str | None, context: str | None, namespace: str, name: str, output: Format
+    kubeconfig: str | None,
+    context: str | None,
+    namespace: str,
+    name: str,
+    output: Format,
+    *,
+    observation: bool,
 ) -> None:
-    from edgewright.cli import snapshot
+    from edgewright.cli import picture
+    from edgewright.cli.observation import observed, show
     from edgewright.cli.reading import Reader
 
     async with await Reader.connect(kubeconfig, context) as api:
-        seen = await snapshot.read(api, namespace, name)
+        seen = await picture.read(api, namespace, name)
+    if observation:
+        numbers = observed(seen)
+        show(numbers) if output is Format.TABLE else dump(numbers, output)
+        return
     found = _computed(seen)
     if output is not Format.TABLE:
         dump(_plain(seen, found), output)
@@ -76,7 +87,7 @@ async def _explain(
         _show_path(console, found)
 
 
-def _computed(seen: "Snapshot") -> "Explanation | None":
+def _computed(seen: "Picture") -> "Explanation | None":
     """The explanation of the placement as it is; None while some microservice has no replica on a node."""
     from edgewright.core.explain import explain as explain_placement
 
@@ -90,7 +101,7 @@ def _computed(seen: "Snapshot") -> "Explanation | None":
     return explain_placement(problem, assign, alternatives=2)
 
 
-def _question(seen: "Snapshot") -> "tuple[Problem, IntArray] | None":
+def _question(seen: "Picture") -> "tuple[Problem, IntArray] | None":
     """The DAG's bound replicas (or those that a dry run shows) as a problem with its answer."""
     import numpy as np
 
@@ -114,7 +125,7 @@ def _question(seen: "Snapshot") -> "tuple[Problem, IntArray] | None":
     return problem, np.array([index.get(nodes[slot.uid], UNPLACED) for slot in slots], np.int32)
 
 
-def _shown(seen: "Snapshot") -> list[tuple[Any, str]]:
+def _shown(seen: "Picture") -> list[tuple[Any, str]]:
     """(replica, node) of the placements in the status, for a DAG without pods (a dry run)."""
     from edgewright.agents.groups import Replica
 
@@ -134,11 +145,11 @@ def _shown(seen: "Snapshot") -> list[tuple[Any, str]]:
     ]
 
 
-def _status(seen: "Snapshot") -> dict[str, Any]:
+def _status(seen: "Picture") -> dict[str, Any]:
     return dict(seen.record.manifest.status) if seen.record.manifest is not None else {}
 
 
-def _plain(seen: "Snapshot", found: "Explanation | None") -> dict[str, Any]:
+def _plain(seen: "Picture", found: "Explanation | None") -> dict[str, Any]:
     status = _status(seen)
     return {
         "dag": "/".join(seen.record.key),
@@ -150,7 +161,7 @@ def _plain(seen: "Snapshot", found: "Explanation | None") -> dict[str, Any]:
     }
 
 
-def _show_conditions(console: "Console", seen: "Snapshot") -> None:
+def _show_conditions(console: "Console", seen: "Picture") -> None:
     console.print(f"[bold]{'/'.join(seen.record.key)}[/], region {'/'.join(seen.region.key)}")
     for condition in _status(seen).get("conditions") or []:
         good = (condition["status"] == "True") is (condition["type"] != "Degraded")
@@ -161,7 +172,7 @@ def _show_conditions(console: "Console", seen: "Snapshot") -> None:
         console.print(message, markup=False, soft_wrap=True)
 
 
-def _show_refusal(console: "Console", seen: "Snapshot") -> None:
+def _show_refusal(console: "Console", seen: "Picture") -> None:
     if seen.record.error:
         console.print(seen.record.error, markup=False, soft_wrap=True)
     unplaced = _status(seen).get("unplaced") or []

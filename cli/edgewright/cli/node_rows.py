@@ -17,12 +17,12 @@ RESOURCES = ("cpu", "memory", "gpu", "npu", "radioMbps")
 
 async def node_rows(api: "Api", namespace: str | None) -> list[Row]:
     """Every node of the namespace's region, or of all regions, the fullest first."""
-    from edgewright.cli import snapshot
+    from edgewright.cli import picture
 
-    known = await snapshot.controllers(api)
-    chosen = known if namespace is None else [snapshot.governor(known, namespace)]
+    known = await picture.controllers(api)
+    chosen = known if namespace is None else [picture.governor(known, namespace)]
     now = time.monotonic()
-    regions = await snapshot.regions(api, chosen, now)
+    regions = await picture.regions(api, chosen, now)
     rows = [row for region in regions for row in _region_rows(region, now)]
     return sorted(rows, key=lambda row: (row["region"], -row["used"], row["node"]))
 

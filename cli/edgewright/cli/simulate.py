@@ -90,13 +90,13 @@ async def simulate(api: "Api", chosen: Choice) -> Report:
     from edgewright.agents import whatif
     from edgewright.agents.machine_code import complete as compiled
     from edgewright.agents.thinking import Thinking
-    from edgewright.cli import snapshot
+    from edgewright.cli import picture
 
-    known = await snapshot.controllers(api)
+    known = await picture.controllers(api)
     nodes = await _nodes(api, chosen, known)
     now = time.monotonic()
     concerned = [each for each in known if not nodes.isdisjoint(each.status.get("nodes") or ())]
-    regions = await snapshot.regions(api, concerned, now)
+    regions = await picture.regions(api, concerned, now)
     thinking = Thinking()
     try:
         if not compiled():

@@ -61,7 +61,7 @@ class Reason(_Explained):
     PLACED_BY_NETWORK_AWARE = "PlacedByNetworkAware", "The network-aware baseline chose the nodes"
     PLACED_BY_KUBE = "PlacedByKube", "The scores of the default kube-scheduler chose the nodes"
     PLACED_BY_RANDOM = "PlacedByRandom", "The random baseline chose the nodes"
-    PLACED_BY_POLICY = "PlacedByPolicy", "A learned policy chose the nodes"
+    PLACED_BY_POLICY = "PlacedByPolicy", "A policy that the agent was started with chose the nodes"
     DRY_RUN = "DryRun", "The placement is only shown; no pod is created"
     WAITING_FOR_AGENT = "WaitingForAgent", "The region's agent has not decided yet, or is not running"
     WAITING_FOR_PODS = "WaitingForPods", "The pods of the initial group do not all exist yet"

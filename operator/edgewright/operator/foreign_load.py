@@ -140,6 +140,10 @@ class RegionLoad:
                 if chunk is not None:
                     self.dirty.add(chunk)
 
+    def due(self, before: float) -> list[int]:
+        """The chunks to write: those that changed, and those last written no later than `before`."""
+        return sorted(self.dirty | {chunk for chunk, when in self.written.items() if when <= before})
+
     def members(self, chunk: int) -> dict[str, Load]:
         """The nodes of a chunk and their loads, sorted by name."""
         return {node: self.loads[node] for node in sorted(self.loads) if self.chunks.of[node] == chunk}
@@ -152,9 +156,10 @@ class RegionLoad:
         """Name of the NodeLoad object of a chunk."""
         return f"{self.key[0]}-{self.key[1]}-{chunk}"
 
-    def body(self, chunk: int, observed_at: str) -> dict[str, Any]:
-        """The NodeLoad object of a chunk as observed at an RFC 3339 time."""
+    def body(self, chunk: int, observed_at: str, elsewhere: float = 0.0) -> dict[str, Any]:
+        """The NodeLoad object of a chunk as observed at an RFC 3339 time; the first tells of others."""
         namespace, name = self.key
+        told = {} if chunk else {"requestedElsewhere": round(elsewhere, 4)}
         return {
             "apiVersion": "edgewright.dev/v1alpha1",
             "kind": "NodeLoad",
@@ -162,9 +167,22 @@ class RegionLoad:
             "spec": {
                 "edgeController": {"namespace": namespace, "name": name},
                 "observedAt": observed_at,
+                **told,
                 "nodes": [
                     {"name": node, "requests": dict(zip(COLUMNS, load, strict=True))}
                     for node, load in self.members(chunk).items()
                 ],
             },
         }
+
+
+def requested_elsewhere(
+    ledger: Ledger, claims: Mapping[Key, Claim], cores: Mapping[str, float]
+) -> dict[Key, float]:
+    """For each region the mean share of their CPU that pods request of the nodes of all the others."""
+    sums = {
+        key: [ledger.foreign(node, set())[0] / cores[node] for node in claim.owned if cores.get(node)]
+        for key, claim in claims.items()
+    }
+    total, count = sum(map(sum, sums.values())), sum(map(len, sums.values()))
+    return {key: (total - sum(own)) / max(count - len(own), 1) for key, own in sums.items()}

@@ -1,13 +1,15 @@
 """Writes NodeLoad objects: changed chunks at most once a second, the others as signs of life."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edgewright.kube import paths
 from edgewright.kube.api import Api
 from edgewright.kube.names import LABEL_MANAGED_BY, MANAGED_BY, MANAGER_OPERATOR
+from edgewright.kube.quantities import parse
 from edgewright.operator.claims import Claim, Key
-from edgewright.operator.foreign_load import RegionLoad
+from edgewright.operator.foreign_load import RegionLoad, requested_elsewhere
 from edgewright.operator.perform import Performer
 from edgewright.operator.world import World
 
@@ -39,10 +41,12 @@ class LoadWorker:
         pods = self._world.pods
         if pods.last_error is not None or moment - pods.last_heard() > DEAF:
             return INTERVAL
-        for load in self._regions.values():
-            await self._write(load, moment)
-        due = [when + self._refresh for load in self._regions.values() for when in load.written.values()]
-        return max(INTERVAL, min(due, default=moment + self._refresh) - time.monotonic())
+        due = {key: load.due(moment - self._refresh) for key, load in self._regions.items()}
+        elsewhere = self._elsewhere() if any(0 in chunks for chunks in due.values()) else {}
+        for key, chunks in due.items():
+            await self._write(self._regions[key], chunks, elsewhere.get(key, 0.0), moment)
+        again = [when + self._refresh for load in self._regions.values() for when in load.written.values()]
+        return max(INTERVAL, min(again, default=moment + self._refresh) - time.monotonic())
 
     def _take_over(self) -> None:
         """Update the chunks from the ledger: changed nodes only, all nodes when the claims changed."""
@@ -62,16 +66,20 @@ class LoadWorker:
                 load = self._regions.setdefault(key, RegionLoad(key))
                 load.update(world.ledger, claim, governed, changed, world.controllers[key].resource_names)
 
-    async def _write(self, load: RegionLoad, moment: float) -> None:
-        late = {chunk for chunk, when in load.written.items() if moment >= when + self._refresh}
-        for chunk in sorted(load.dirty | late):
+    def _elsewhere(self) -> dict[Key, float]:
+        nodes = self._world.nodes.store.values()
+        cores = {node.metadata.name: parse(node.status.allocatable.get("cpu", 0)) for node in nodes}
+        return requested_elsewhere(self._world.ledger, self._claims, cores)
+
+    async def _write(self, load: RegionLoad, chunks: Sequence[int], elsewhere: float, moment: float) -> None:
+        for chunk in chunks:
             self._performer.check_leading()
             path = paths.node_loads(load.name(chunk))
             if load.empty(chunk):
                 await self._api.delete(path, missing_ok=True)
                 load.written.pop(chunk, None)
             else:
-                await self._api.apply(path, load.body(chunk, _stamp()), manager=MANAGER_OPERATOR)
+                await self._api.apply(path, load.body(chunk, _stamp(), elsewhere), manager=MANAGER_OPERATOR)
                 load.written[chunk] = moment
             load.dirty.discard(chunk)
 

@@ -28,6 +28,8 @@ class Measurement:
     """The requests of one ServiceDAG in the last window; seconds and shares."""
 
     requests: float
+    window: float
+    """Seconds."""
     at: str
     """When it was measured, RFC 3339."""
     mean: float | None = None
@@ -53,6 +55,19 @@ class Measurement:
             seen, lower = seen + count, upper
         return math.inf
 
+    def above(self, limit: float | None) -> float | None:
+        """Share of the answers later than `limit` seconds, spread evenly in its bucket; None if not known."""
+        total = sum(self.counts)
+        if total <= 0 or limit is None:
+            return None
+        late, lower = 0.0, 0.0
+        for upper, count in zip(self.bounds, self.counts, strict=True):
+            if upper > limit:
+                width = upper - max(lower, limit)
+                late += count if lower >= limit or math.isinf(upper) else count * width / (upper - lower)
+            lower = upper
+        return late / total
+
     @property
     def largest(self) -> float:
         """The largest finite bound, beyond which nothing can be told."""
@@ -69,13 +84,15 @@ class Measurement:
         square = sum(c * (a * a + a * b + b * b) / 3 for (a, b), c in zip(edges, self.counts, strict=False))
         return math.sqrt(max(0.0, square / finite - mean * mean))
 
-    def status(self, percent: float) -> dict[str, Any]:
-        """`status.observed` of the ServiceDAG; `percent` is `spec.qos.percentile`."""
+    def status(self, percent: float, limit: float | None = None) -> dict[str, Any]:
+        """`status.observed` of the ServiceDAG whose latency has a `limit` in seconds at `percent`."""
         values = {
             "latencyMs": _ms(self.mean),
             "p95Ms": _ms(self.percentile(percent)),
             "jitterMs": _ms(self.jitter),
             "successProbability": self.success,
+            "violationProbability": self.above(limit),
+            "requestsPerSecond": self.requests / self.window,
         }
         shown = {name: float(f"{v:.4g}") for name, v in values.items() if v is not None and math.isfinite(v)}
         return {**shown, "at": self.at}
@@ -92,10 +109,15 @@ def moved(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> 
     if before.keys() != after.keys():
         return True
     return any(
-        abs(before[name] - after[name]) > TOLERANCE * max(abs(before[name]), abs(after[name]))
+        abs(before[name] - after[name]) > TOLERANCE * _scale(name, before[name], after[name])
         for name in after
         if name != "at"
     )
+
+
+def _scale(name: str, before: float, after: float) -> float:
+    """What a change is compared with: the value itself, or 1 where it is a share, which may be near 0."""
+    return 1.0 if name.endswith("Probability") else max(abs(before), abs(after))
 
 
 def question(window: float) -> str:
@@ -133,8 +155,8 @@ class _Answer(msgspec.Struct):
 _answers = msgspec.json.Decoder(_Answer)
 
 
-def read(content: bytes, known: Collection[Key], at: str) -> dict[Key, Measurement]:
-    """The measurements of the `known` ServiceDAGs that had ENOUGH requests; others are passed over.
+def read(content: bytes, known: Collection[Key], at: str, window: float) -> dict[Key, Measurement]:
+    """The measurements of the `known` ServiceDAGs that had ENOUGH requests in `window` seconds; no others.
 
     What is said of one ServiceDAG and makes no sense (a negative count, a bucket without a bound) leaves out
     that one. Raises NonsenseError if the answer as a whole is none.
@@ -152,11 +174,11 @@ def read(content: bytes, known: Collection[Key], at: str) -> dict[Key, Measureme
         key = sample.metric.get("namespace", ""), sample.metric.get("servicedag", "")
         if key in known:
             samples.setdefault(key, []).append(sample)
-    found = {key: _measurement(listed, at) for key, listed in samples.items()}
+    found = {key: _measurement(listed, at, window) for key, listed in samples.items()}
     return {key: made for key, made in found.items() if made is not None and made.requests >= ENOUGH}
 
 
-def _measurement(samples: list[_Sample], at: str) -> Measurement | None:
+def _measurement(samples: list[_Sample], at: str, window: float) -> Measurement | None:
     cumulative: dict[float, float] = {}
     outcomes: dict[str, float] = {}
     total = 0.0
@@ -188,6 +210,7 @@ def _measurement(samples: list[_Sample], at: str) -> Measurement | None:
     counted = sum(outcomes.values())
     return Measurement(
         requests=max(last, counted),
+        window=window,
         at=at,
         mean=total / last if last > 0 else None,
         success=outcomes.get("ok", 0.0) / counted if counted > 0 else None,

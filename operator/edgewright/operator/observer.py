@@ -67,7 +67,7 @@ class Observer:
     async def _look(self, session: Any) -> None:
         started = time.perf_counter()
         try:
-            measured = read(await self._ask(session), self._known(), now())
+            measured = read(await self._ask(session), self._known(), now(), self._window)
         except UnreachableError as error:
             self._failed("unreachable", str(error))
         except NonsenseError as error:

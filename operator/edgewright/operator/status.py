@@ -84,7 +84,10 @@ def assess(observed: Observed, desired: Desired, compiled: Sequence[Compiled], n
     # After a rejection the counts of what still runs stand.
     status["desired"] = counts or list(dag.status.get("desired") or [])
     if observed.measured is not None:  # left out, it is removed: what stands there is always fresh
-        status["observed"] = observed.measured.status(dag.spec.qos.percentile)
+        limit = dag.spec.qos.max_latency_ms
+        status["observed"] = observed.measured.status(
+            dag.spec.qos.percentile, None if limit is None else limit / 1000
+        )
     return Assessment(status)
 
 

@@ -36,15 +36,19 @@ class Agent:
         path = self.bed.layout.logs / f"agent-{self.namespace}-{self.number}.log"
         return path.read_text() if path.exists() else ""
 
-    async def start(self, api: Api, *arguments: str, through: Trouble | None = None) -> "Agent":
-        """Start it; `through` a proxy instead of straight to the API server."""
+    async def start(
+        self, api: Api, *arguments: str, through: Trouble | None = None, without: tuple[str, ...] = ()
+    ) -> "Agent":
+        """Start it; `through` a proxy instead of straight to the API server, `without` some libraries."""
         account = (self.namespace, names.AGENT_ACCOUNT)
         kubeconfig = self.bed.layout.kubeconfigs / f"agent-{self.namespace}"
         if not kubeconfig.exists():
             await local.write_kubeconfig(api, self.bed.layout, kubeconfig, {"region": account})
         if through is not None:
             through.lead(kubeconfig)
-        command = [sys.executable, "-m", "edgewright.cli.main", "agent", "--kubeconfig", str(kubeconfig)]
+        hidden = f"import sys; sys.modules.update(dict.fromkeys({without!r}))"
+        program = f"{hidden}; from edgewright.cli.main import app; app()"
+        command = [sys.executable, "-c", program, "agent", "--kubeconfig", str(kubeconfig)]
         command += ["--lease-seconds", "5", *arguments]
         self._spawn(command)
         return self
@@ -88,9 +92,15 @@ class Region:
     nodes: list[str] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
 
-    async def agent(self, *arguments: str, wait: bool = True, through: Trouble | None = None) -> Agent:
+    async def agent(
+        self,
+        *arguments: str,
+        wait: bool = True,
+        through: Trouble | None = None,
+        without: tuple[str, ...] = (),
+    ) -> Agent:
         made = Agent(self.bed, self.namespace, len(self.agents))
-        await made.start(self.api, *arguments, through=through)
+        await made.start(self.api, *arguments, through=through, without=without)
         self.agents.append(made)
         if wait:
             await made.governs()

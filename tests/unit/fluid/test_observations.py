@@ -1,66 +1,199 @@
 """A live agent and a simulated one see the same numbers in the same situation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.unit.fluid.builders import episode, members, random_choice, simulator, templates, town
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.core.builders import dag, node, stage
+from tests.unit.fluid import objects
+from tests.unit.fluid.builders import episode, random_choice, simulator
 
-from edgewright.agents.snapshot import Measured, snapshot
+from edgewright.agents.questions import question
+from edgewright.agents.region import Region
+from edgewright.agents.snapshot import PERIOD, look, snapshot
 from edgewright.core.observe import HEAD, NODE, SLOT, Observation, observe, schema, size
 from edgewright.core.outcome import PERCENTILE, VIOLATION
-from edgewright.core.problem import PlacedDag, World
+from edgewright.core.routes import compile_substrate
+from edgewright.core.service import Ingress, PlacementPolicy, Qos, ServiceDag
+from edgewright.core.substrate import IntArray, Link, Substrate
+from edgewright.core.units import GBPS, GIB, MBPS, MS
+from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.simulator import Fluid
 
+PERIODS = 8
+FAILURE = 4
+"""The period in which a node of each agent dies."""
+Town = tuple[Substrate, list[IntArray], list[ServiceDag], Episode]
 
-def live(fluid: Fluid, g: int) -> Observation:
-    """What agent g of a cluster would see: its own nodes' rows of one world that is the city's."""
-    state, script, pool, substrate = fluid.state, fluid.script, fluid.pool, town()
-    a, t = int(state.head[0, g]), int(state.period[0])
-    mine = state.active[0, : state.actives[0]]
-    mine = mine[pool.region[script.template[0, mine]] == g]
-    others = np.concatenate([rows for other, rows in enumerate(members()) if other != g])
-    q = int(script.template[0, a])
-    S = int(pool.slots[q])
-    head = PlacedDag(templates()[q], pool.slot_stage[q, :S].copy(), state.node[0, a, :S].copy())
-    rate = float(pool.rate[q] * script.factor[0, t, a])
-    last = state.outcome[0, a]
+
+def town(sizes: list[int], seed: int) -> Town:
+    """A random city whose agents have so many nodes each, its DAGs, and what happens: one failure each."""
+    rng = np.random.default_rng(seed)
+    N, agents = sum(sizes), len(sizes)
+    members = np.split(np.arange(N, dtype=np.int32), np.cumsum(sizes)[:-1])
+    owner = np.repeat(np.arange(agents), sizes)
+    nodes = [
+        node(
+            f"n{i:02d}",
+            capacity=(
+                float(rng.integers(2, 9)),
+                float(rng.integers(2, 17)) * GIB,
+                float(rng.integers(0, 3)),
+                float(rng.integers(0, 3)),
+                0.0,
+                110.0,
+            ),
+            location=(300.0 * i, 0.0),
+            zone=f"z{i % 2}",
+            latency=(0.05 * MS, 0.0, 0.0),
+        )
+        for i in range(N)
+    ]
+    links = [
+        Link(nodes[i].name, f"s{owner[i]}", rng.integers(5, 21) * 100 * MBPS, 0.1 * MS) for i in range(N)
+    ]
+    links += [Link(f"s{g}", f"s{g + 1}", 2 * GBPS, 0.5 * MS) for g in range(agents - 1)]
+    links += [
+        Link(nodes[m[0]].name, nodes[m[1]].name, GBPS, 0.03 * MS) for m in members if rng.random() < 0.5
+    ]
+    cells = [rng.choice(np.delete(members[q % agents], 1)) for q in range(2 * agents)]
+    templates = [_service(rng, q, nodes[cell].name) for q, cell in enumerate(cells)]
+    A = 3 * agents
+    template = rng.integers(0, len(templates), A).astype(np.int32)
+    down = np.zeros((PERIODS, N), np.bool_)
+    down[FAILURE:, [m[1] for m in members]] = True
+    script = Episode(
+        period=PERIOD,
+        dags=tuple(templates),
+        region=np.arange(len(templates), dtype=np.int32) % agents,
+        template=template,
+        born=np.zeros(A, np.int32),
+        ends=np.full(A, 2 * PERIODS, np.int32),
+        factor=np.tile(rng.uniform(0.3, 2.0, A), (PERIODS, 1)),
+        cell=np.tile(np.array(cells, np.int32)[template], (PERIODS, 1)),
+        cell_rate=np.full((PERIODS, A), 5e9),
+        down=down,
+    )
+    return compile_substrate(nodes, links), members, templates, script
+
+
+def _service(rng: np.random.Generator, number: int, cell: str) -> ServiceDag:
+    """Random stages, every one called by one before it and perhaps by a second."""
+    count = int(rng.integers(1, 5))
+    stages = [
+        stage(
+            "abcd"[i],
+            work=float(rng.integers(1, 30)) * 1e6,
+            request=(0.5, 0.25 * GIB, float(rng.random() < 0.1), float(rng.random() < 0.1), 0.0, 1.0),
+            min_replicas=int(replicas),
+            max_replicas=int(replicas),
+        )
+        for i, replicas in enumerate(rng.integers(1, 3, count))
+    ]
+    edges = [("abcd"[rng.integers(i)], "abcd"[i]) for i in range(1, count)]
+    edges += [(a, "d") for a in "a" if count == 4 and ("a", "d") not in edges]
+    made = dag(stages, edges, rate=float(rng.integers(1, 40)), payload=float(rng.integers(1, 200)) * 8e3)
+    return replace(
+        made,
+        name=f"t{number}",
+        flow=("pipeline", "requestResponse")[number // 2 % 2],
+        invocations=tuple(replace(each, calls=float(rng.integers(1, 4))) for each in made.invocations),
+        ingress=Ingress(node=cell),
+        qos=Qos(max_latency=0.05 if rng.random() < 0.8 else None),
+        policy=PlacementPolicy(max_migrations_per_minute=2),
+    )
+
+
+def region_of(city: Town, fluid: Fluid, g: int) -> Region:
+    """The picture that agent g has, told by the objects of its situation."""
+    substrate, members, templates, _ = city
+    state, script, pool, t = fluid.state, fluid.script, fluid.pool, int(fluid.state.period[0])
+    names = [each.name for each in substrate.nodes]
+    region = Region((objects.NAMESPACE, "ec"), 0.0)
+    region.grant_changed(objects.edge_controller([names[n] for n in members[g]]))
+    for name, each in objects.nodes(substrate, script.down[0, t]).items():
+        region.node_changed(name, each)
+    region.topologies_changed([objects.edge_topology(substrate.links)])
+    others = np.concatenate([m for other, m in enumerate(members) if other != g])
     elsewhere = float(np.minimum(state.late[0, others], 2.0).mean())
-    told = Measured(state.rho[0], rate, last[PERCENTILE], last[VIOLATION], elsewhere)
-    whole = snapshot(
-        World(substrate, state.used[0]),
-        np.zeros_like(state.used[0]),
-        head,
-        told,
-        moves=int(pool.moves[q] - state.moved[0, a].sum()),
-        pending=int((~state.complete[0, mine]).sum()),
-        active=len(mine),
-    )
-    rows = members()[g]
-    place = {int(n): i for i, n in enumerate(rows)}
-    part = whole._replace(
-        capacity=whole.capacity[rows],
-        used=whole.used[rows],
-        foreign=whole.foreign[rows],
-        ready=whole.ready[rows],
-        cpu=whole.cpu[rows],
-        uplink=whole.uplink[rows],
-        downlink=whole.downlink[rows],
-        delay=np.ascontiguousarray(substrate.path_delay[script.cell[0, t, a], rows]),
-        node=np.array([place.get(int(n), -1) for n in whole.node], np.int32),
-    )
-    return observe(part, fluid.nodes, fluid.slots)
+    region.load_changed("load-0", objects.node_load(elsewhere), 0.0)
+    for a in state.active[0, : state.actives[0]]:
+        q = int(script.template[0, a])
+        if pool.region[q] != g:
+            continue
+        observed = {"requestsPerSecond": pool.rate[q] * script.factor[0, t, a]}
+        if t > 0 and state.bound[0, a]:
+            last = state.outcome[0, a]
+            observed |= {"p95Ms": last[PERCENTILE] / MS, "violationProbability": last[VIOLATION]}
+        name, cell = f"d{a}", names[script.cell[0, t, a]]
+        manifest = objects.service_dag(name, templates[q], cell, {"observed": observed})
+        region.dag_changed(manifest.metadata.key, manifest)
+        for slot in range(int(pool.slots[q])):
+            n = int(state.node[0, a, slot])
+            on = names[n] if n >= 0 else ""
+            region.pod_changed(
+                None, objects.pod(name, templates[q], int(pool.slot_stage[q, slot]), slot, on), 0.0
+            )
+    return region
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_live_and_simulated_agents_see_the_same(seed: int) -> None:
-    fluid, rng, compared = simulator(noise=0.0), np.random.default_rng(seed), 0
-    fluid.reset([episode(seed=seed)], [seed])
-    for _ in range(10):
-        fluid.step(random_choice(fluid, rng))
-        for g in range(fluid.agents):
-            if fluid.told.active[0, g]:
-                np.testing.assert_array_equal(fluid.told.observation[0, g], live(fluid, g))
-                compared += 1
-    assert compared > 5
+def live(city: Town, fluid: Fluid, g: int) -> Observation:
+    """What agent g of a cluster would see in the simulated situation."""
+    region, t = region_of(city, fluid, g), int(fluid.state.period[0])
+    record = region.dags[objects.NAMESPACE, f"d{fluid.state.head[0, g]}"]
+    waiting = [replica for replica in region.replicas(record, 0.0) if not replica.node]
+    built = question(region, record, waiting, 0.0)
+    assert built is not None
+    waited = PERIOD * (t - FAILURE if t >= FAILURE and len(waiting) < len(record.pods) else t)
+    sight = look(region, record, built[0], 0.0, waited=waited)
+    return observe(snapshot(sight), fluid.nodes, fluid.slots)
+
+
+def simulated(fluid: Fluid, g: int) -> Observation:
+    """What agent g of the city sees; of the replicas of a stage, all alike, those with a node come first."""
+    seen: Observation = fluid.told.observation[0, g].copy()
+    slots = seen[len(HEAD) + fluid.nodes * len(NODE) :].reshape(fluid.slots, len(SLOT))
+    q = fluid.script.template[0, fluid.state.head[0, g]]
+    stages = fluid.pool.slot_stage[q, : fluid.pool.slots[q]]
+    order = np.lexsort((np.arange(len(stages)), slots[: len(stages), -1] < 0, stages))
+    slots[: len(stages)] = slots[order]
+    return seen
+
+
+def choose(fluid: Fluid, rng: np.random.Generator) -> IntArray:
+    """Any nodes for what is pending; what is placed stays."""
+    choice = random_choice(fluid, rng)
+    choice[fluid.told.observation[:, :, HEAD.index("kind")] != 1.0] = fluid.nodes
+    return choice
+
+
+def names(fluid: Fluid) -> list[str]:
+    """What each number of an observation is."""
+    nodes = [f"node {i}: {name}" for i in range(fluid.nodes) for name in NODE]
+    return [*HEAD, *nodes, *(f"slot {i}: {name}" for i in range(fluid.slots) for name in SLOT)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(2, 4), min_size=2, max_size=3), st.integers(0, 2**32 - 1))
+def test_live_and_simulated_agents_see_the_same(sizes: list[int], seed: int) -> None:
+    city = town(sizes, seed)
+    substrate, members, templates, script = city
+    fluid, rng = Fluid(substrate, members, templates, script.region, noise=0.0), np.random.default_rng(seed)
+    fluid.reset([script], [seed])
+    compared = 0
+    while not fluid.over:
+        steady = fluid.state.period[0] != FAILURE  # what a node took is in the loads of the period before
+        for g in np.flatnonzero(fluid.told.active[0]).tolist() if steady else ():
+            seen, expected = live(city, fluid, g), simulated(fluid, g)
+            wrong = ~np.isclose(seen, expected, rtol=1e-5, atol=1e-6)
+            assert {name: (seen[i], expected[i]) for i, name in enumerate(names(fluid)) if wrong[i]} == {}, (
+                fluid.state.period
+            )
+            compared += 1
+        fluid.step(choose(fluid, rng))
+    assert compared >= PERIODS - 2
 
 
 def test_noise_is_on_metrics_alone() -> None:
@@ -85,18 +218,15 @@ def test_the_schema_names_every_number() -> None:
 
 
 def test_a_snapshot_that_does_not_fit_is_refused() -> None:
-    fluid = simulator()
-    fluid.reset([episode()], [0])
-    g = int(fluid.told.active[0].argmax())
-    assert live(fluid, g).shape == (size(fluid.nodes, fluid.slots),)
-    whole = snapshot(
-        World(town(), np.zeros_like(town().capacity)),
-        np.zeros_like(town().capacity),
-        None,
-        Measured(np.zeros(len(town().station_capacity))),
-        moves=0,
-        pending=0,
-        active=0,
-    )
+    city = town([4, 3], 0)
+    substrate, members, templates, script = city
+    fluid = Fluid(substrate, members, templates, script.region)
+    fluid.reset([script], [0])
+    region = region_of(city, fluid, 0)
+    record = region.dags[objects.NAMESPACE, f"d{fluid.state.head[0, 0]}"]
+    built = question(region, record, region.replicas(record, 0.0), 0.0)
+    assert built is not None
+    made = snapshot(look(region, record, built[0], 0.0))
+    assert observe(made, 4, 20).shape == (size(4, 20),)
     with pytest.raises(ValueError, match="does not fit"):
-        observe(whole, 3, 3)
+        observe(made, 3, 20)

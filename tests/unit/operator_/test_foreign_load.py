@@ -1,11 +1,12 @@
 """Foreign load follows the pods, whatever the order of events, and is written in bounded chunks."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewright.kube.objects import Container, ContainerResources, Metadata, Pod, PodSpec, PodStatus
 from edgewright.operator.claims import Claim
-from edgewright.operator.foreign_load import CHUNK, Ledger, RegionLoad
+from edgewright.operator.foreign_load import CHUNK, Ledger, RegionLoad, requested_elsewhere
 
 
 def pod(name: str, namespace: str, node: str = "", cpu: str = "500m", phase: str = "Running") -> Pod:
@@ -67,6 +68,20 @@ def test_a_shared_node_counts_the_fraction_of_ungoverned_pods_only() -> None:
     load.update(ledger, claim, frozenset({"mine", "neighbour"}), ["core", "edge"])
     assert load.members(0)["core"][0] == 0.25
     assert load.members(0)["edge"][0] == 1.0
+
+
+def test_every_region_is_told_of_the_others() -> None:
+    ledger = Ledger()
+    for node in ("a1", "b1", "b2"):
+        ledger.move(None, pod(node, "x", node, cpu="1"))
+    claims = {("a", "ec"): Claim(owned={"a1", "a2"}), ("b", "ec"): Claim(owned={"b1", "b2", "unseen"})}
+    cores = {"a1": 2.0, "a2": 4.0, "b1": 4.0, "b2": 10.0, "somebody's": 1.0}
+    told = requested_elsewhere(ledger, claims, cores)
+    assert told == {("a", "ec"): pytest.approx((0.25 + 0.1) / 2), ("b", "ec"): pytest.approx(0.25)}
+    assert requested_elsewhere(ledger, {("a", "ec"): claims["a", "ec"]}, cores) == {("a", "ec"): 0.0}
+    load = RegionLoad(("a", "ec"))
+    assert load.body(0, "t", 0.17512345)["spec"]["requestedElsewhere"] == 0.1751
+    assert "requestedElsewhere" not in load.body(1, "t", 0.175)["spec"]
 
 
 def test_chunks_stay_small_and_stable_and_vanish_when_empty() -> None:

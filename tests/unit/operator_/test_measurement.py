@@ -41,7 +41,7 @@ def histogram(latencies: list[float]) -> list[dict[str, Any]]:
 
 
 def measured(latencies: list[float], *more: dict[str, Any]) -> Measurement:
-    return read(answer(*histogram(latencies), *more), {KEY}, AT)[KEY]
+    return read(answer(*histogram(latencies), *more), {KEY}, AT, 120.0)[KEY]
 
 
 @given(st.lists(st.floats(0.002, 9.0), min_size=ENOUGH, max_size=200), st.sampled_from([50.0, 95.0, 99.0]))
@@ -62,17 +62,33 @@ def test_latency_is_told_in_the_words_of_the_status() -> None:
         [0.0101] * 90 + [0.0202] * 10,
         sample(98, part="outcome", outcome="ok"),
         sample(2, part="outcome", outcome="failed"),
-    ).status(50)
+    ).status(50, 0.015)
     assert status["at"] == AT
     assert status["latencyMs"] == pytest.approx(11.11)
     assert 10 < status["p95Ms"] < 12.6
     assert status["successProbability"] == 0.98
+    assert status["violationProbability"] == 0.1
+    assert status["requestsPerSecond"] == pytest.approx(100 / 120, rel=1e-3)
     assert 1 < status["jitterMs"] < 5
 
 
 def test_all_requests_failed() -> None:
-    found = read(answer(sample(50, part="outcome", outcome="failed")), {KEY}, AT)[KEY]
-    assert found.status(95) == {"successProbability": 0.0, "at": AT}
+    found = read(answer(sample(50, part="outcome", outcome="failed")), {KEY}, AT, 120.0)[KEY]
+    assert found.status(95, 0.1) == {
+        "successProbability": 0.0,
+        "requestsPerSecond": pytest.approx(50 / 120, rel=1e-3),
+        "at": AT,
+    }
+
+
+@given(st.lists(st.floats(0.002, 9.0), min_size=ENOUGH, max_size=200), st.floats(0.0, 20.0))
+def test_the_share_above_a_limit_is_within_a_bucket_of_the_truth(
+    latencies: list[float], limit: float
+) -> None:
+    found = measured(latencies).above(limit)
+    assert found is not None
+    share = {factor: float(np.mean(np.array(latencies) > limit * factor)) for factor in (1.27, 1 / 1.27)}
+    assert share[1.27] - 1e-9 <= found <= share[1 / 1.27] + 1e-9
 
 
 def test_slower_than_the_largest_bucket_is_not_given_a_number() -> None:
@@ -83,14 +99,14 @@ def test_slower_than_the_largest_bucket_is_not_given_a_number() -> None:
 
 
 def test_too_few_requests_and_strangers_are_passed_over() -> None:
-    assert read(answer(*histogram([0.01] * (ENOUGH - 1))), {KEY}, AT) == {}
-    assert read(answer(*histogram([0.01] * ENOUGH)), {("city", "other")}, AT) == {}
-    assert set(read(answer(*histogram([0.01] * ENOUGH)), {KEY}, AT)) == {KEY}
+    assert read(answer(*histogram([0.01] * (ENOUGH - 1))), {KEY}, AT, 120.0) == {}
+    assert read(answer(*histogram([0.01] * ENOUGH)), {("city", "other")}, AT, 120.0) == {}
+    assert set(read(answer(*histogram([0.01] * ENOUGH)), {KEY}, AT, 120.0)) == {KEY}
 
 
 def test_a_label_flood_leaves_only_what_is_known() -> None:
     flood = [sample(99, part="outcome", outcome="ok", servicedag=f"x-{number}") for number in range(20_000)]
-    assert set(read(answer(*flood, *histogram([0.01] * 50)), {KEY}, AT)) == {KEY}
+    assert set(read(answer(*flood, *histogram([0.01] * 50)), {KEY}, AT, 120.0)) == {KEY}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +126,7 @@ def test_a_label_flood_leaves_only_what_is_known() -> None:
 )
 def test_what_is_no_answer_is_nonsense(content: bytes) -> None:
     with pytest.raises(NonsenseError):
-        read(content, {KEY}, AT)
+        read(content, {KEY}, AT, 120.0)
 
 
 @pytest.mark.parametrize(
@@ -131,12 +147,12 @@ def test_nonsense_about_one_servicedag_leaves_out_that_one_alone(bad: dict[str, 
     other = [
         {**entry, "metric": {**entry["metric"], "servicedag": "sound"}} for entry in histogram([0.01] * 50)
     ]
-    found = read(answer(*histogram([0.01] * 50), bad, *other), {KEY, ("city", "sound")}, AT)
+    found = read(answer(*histogram([0.01] * 50), bad, *other), {KEY, ("city", "sound")}, AT, 120.0)
     assert set(found) == {("city", "sound")}
 
 
 def test_buckets_without_an_infinite_one_are_nonsense() -> None:
-    assert read(answer(sample(99, part="bucket", le="0.1"), sample(5, part="sum")), {KEY}, AT) == {}
+    assert read(answer(sample(99, part="bucket", le="0.1"), sample(5, part="sum")), {KEY}, AT, 120.0) == {}
 
 
 def test_counts_that_were_scraped_while_they_moved_do_no_harm() -> None:
@@ -149,6 +165,7 @@ def test_counts_that_were_scraped_while_they_moved_do_no_harm() -> None:
         ),
         {KEY},
         AT,
+        120.0,
     )[KEY]
     assert list(found.counts) == [50, 0, 10]
     assert found.requests == 60
@@ -159,6 +176,9 @@ def test_what_moves_by_five_percent_is_told() -> None:
     assert not moved(before, {"latencyMs": 10.4, "at": "2026-11-21T12:00:30Z"})
     assert moved(before, {"latencyMs": 10.6, "at": AT})
     assert moved(before, {"latencyMs": 10.0, "p95Ms": 12.0, "at": AT})
+    share = {**before, "violationProbability": 0.001}
+    assert not moved(share, {**share, "violationProbability": 0.04})
+    assert moved(share, {**share, "violationProbability": 0.06})
     assert moved(None, before)
     assert moved(before, None)
     assert not moved(None, None)

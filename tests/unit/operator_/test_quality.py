@@ -19,7 +19,7 @@ INFINITE = float("inf")
 
 def measured(*counts: float, bounds: tuple[float, ...] = (0.01, 0.02, 0.05), **fields: Any) -> Measurement:
     """Requests per bucket up to 10, 20 and 50 ms, and beyond."""
-    values = {"requests": sum(counts), "at": "t", "mean": 0.01, "success": 1.0, **fields}
+    values = {"requests": sum(counts), "window": 120.0, "at": "t", "mean": 0.01, "success": 1.0, **fields}
     return Measurement(bounds=(*bounds, INFINITE), counts=counts, **values)
 
 

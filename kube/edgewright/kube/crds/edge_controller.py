@@ -121,7 +121,9 @@ class EdgeControllerSpec(Wire):
         description="Namespaces whose ServiceDAGs the agent places; empty: the EdgeController's own.",
     )
     algorithm: Algorithm = Field(
-        default="auto", description="Algorithm of ServiceDAGs that ask for auto; auto means heuristic."
+        default="auto",
+        description="Algorithm of ServiceDAGs that ask for auto; auto means heuristic, or what the"
+        " agent's --policy says.",
     )
     resource_names: ResourceNames = Field(
         default=ResourceNames(), description="The cluster's names of the extended resources."

@@ -37,6 +37,11 @@ class NodeLoadSpec(Wire):
 
     edge_controller: EdgeControllerReference = Field(description="The region that the load is reported to.")
     observed_at: Time = Field(description="When the operator last knew this to be true.")
+    requested_elsewhere: float | None = Field(
+        default=None,
+        ge=0,
+        description="Mean share of their CPU that pods request of the other regions' nodes.",
+    )
     nodes: list[LoadedNode] = Field(
         default=[],
         max_length=200,

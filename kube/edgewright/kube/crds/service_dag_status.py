@@ -74,8 +74,8 @@ class Route(Wire):
     )
 
 
-class Predicted(Wire):
-    """What the model expects of the present placement."""
+class Quality(Wire):
+    """How users' requests fare."""
 
     latency_ms: float | None = Field(
         default=None, ge=0, description="Mean latency of a request, in milliseconds."
@@ -86,13 +86,21 @@ class Predicted(Wire):
     jitter_ms: float | None = Field(
         default=None, ge=0, description="Standard deviation of the latency, in milliseconds."
     )
+    success_probability: float | None = Field(
+        default=None, ge=0, le=1, description="Share of requests that are answered; predicted: in time."
+    )
+    violation_probability: float | None = Field(
+        default=None, ge=0, le=1, description="Share of requests above the latency limit."
+    )
+
+
+class Predicted(Quality):
+    """What the model expects of the present placement."""
+
     sync_skew_ms: float | None = Field(
         default=None,
         ge=0,
         description="Largest mean difference between a join's first and last input, in milliseconds.",
-    )
-    success_probability: float | None = Field(
-        default=None, ge=0, le=1, description="Probability that a request is answered in time."
     )
     access_ms: float | None = Field(
         default=None, ge=0, description="Part of the mean spent between user and sources."
@@ -103,29 +111,15 @@ class Predicted(Wire):
     synchronisation_ms: float | None = Field(
         default=None, description="Part of the mean spent waiting at joins."
     )
-    violation_probability: float | None = Field(
-        default=None, ge=0, le=1, description="Share of requests expected above the latency limit."
-    )
 
 
-class Observed(Wire):
+class Observed(Quality):
     """What was measured of users' requests in the last minutes; gone when nothing fresh is known."""
 
-    latency_ms: float | None = Field(
-        default=None, ge=0, description="Mean latency of a request, in milliseconds."
-    )
-    p95_ms: float | None = Field(
-        default=None, alias="p95Ms", ge=0, description="Latency at qos.percentile, in milliseconds."
-    )
-    jitter_ms: float | None = Field(
-        default=None, ge=0, description="Standard deviation of the latency, in milliseconds."
-    )
-    success_probability: float | None = Field(
-        default=None, ge=0, le=1, description="Share of requests that were answered."
-    )
+    requests_per_second: float | None = Field(default=None, ge=0, description="Rate of requests.")
     at: Time = Field(
-        description="When this was measured; values that have moved by less than 5 % since are not "
-        "written again."
+        description="When this was measured; values that have moved by less than 5 % (shares: 0.05) "
+        "since are not written again."
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Picture:
     """A region and one of its DAGs, as of now."""
 
     region: "Region"
@@ -24,7 +24,7 @@ class Snapshot:
     now: float
 
 
-async def read(api: "Api", namespace: str, name: str) -> Snapshot:
+async def read(api: "Api", namespace: str, name: str) -> Picture:
     """The region that governs `namespace` and the DAG `name` there.
 
     Raises ApiError for what cannot be read (also: no such DAG), typer.BadParameter if no EdgeController
@@ -35,7 +35,7 @@ async def read(api: "Api", namespace: str, name: str) -> Snapshot:
     await api.get(paths.service_dags(namespace, name))
     now = time.monotonic()
     [region] = await regions(api, [governor(await controllers(api), namespace)], now)
-    return Snapshot(region, region.dags[namespace, name], now)
+    return Picture(region, region.dags[namespace, name], now)
 
 
 async def controllers(api: "Api") -> "list[Manifest]":
