@@ -34,7 +34,7 @@ SPEED = 300_000
 TARGETS = {OPTIMISED: (0.95, 0.85), RANDOM: (0.70, 0.65)}
 """Least shares of pairs whose mean is within 10 % and whose p95 is within 15 %."""
 WITHIN = (0.10, 0.15)
-CITY_POLICIES = (OPTIMISED, "kube", RANDOM)
+CITY_POLICIES = (OPTIMISED, RANDOM)
 CITY_RATE = 200.0
 """Requests per second of every region of metro, before they are scaled."""
 LEAST = 1_000

@@ -158,6 +158,11 @@ def test_others_compute_what_one_process_would(tmp_path: Path, elsewhere: dict[s
     assert serial["rows.parquet"] == parallel["rows.parquet"]
 
 
+def test_a_ray_cluster_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"--ray 127\.0\.0\.1:1: no Ray cluster answers there"):
+        finish(tmp_path, ray="127.0.0.1:1")
+
+
 def test_jobs_must_be_some(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="--jobs is 0"):
         finish(tmp_path, jobs=0)

@@ -95,7 +95,9 @@ def legend(figure: "Figure", axes: "Axes") -> None:
     """One legend of a figure, below its panels, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7))
+        inches = 0.55 + 0.065 * max(map(len, labels))
+        columns = min(len(labels), max(1, int(figure.get_figwidth() / inches)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def images(figure: "Figure") -> dict[str, bytes]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FAILURE, BURST = "failure", "burst"
-SERVED = 0.1
+SERVED = 0.2
 """Violations, at most, that count as service for everybody: the same for all policies."""
 HORIZON = MOST
 """Periods after a failure over which violations are averaged, what was reached last going on."""
