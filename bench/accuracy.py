@@ -59,11 +59,12 @@ def compare(placement: str, load: float, *, seed: int, requests: int, dags: int 
             (prediction.mean, float(latency.mean())),
             (prediction.percentile, float(np.percentile(latency, 95))),
         )
-        for latency, prediction in zip(observed.latency, _predict(placed, substrate), strict=True)
+        for latency, prediction in zip(observed.latency, predict(placed, substrate), strict=True)
     ]
 
 
-def _predict(placed: list[PlacedDag], substrate: Substrate) -> Iterator[Prediction]:
+def predict(placed: list[PlacedDag], substrate: Substrate) -> Iterator[Prediction]:
+    """Core's prediction of each DAG beside the others."""
     for one in placed:
         others = tuple(other for other in placed if other is not one)
         world = World(substrate, np.zeros_like(substrate.capacity), others)

@@ -258,7 +258,8 @@ def experiments_page() -> str:
         parts.append("| setting | small | paper |\n| --- | --- | --- |")
         parts += [f"| `{key}` | {_setting(small[key])} | {_setting(paper[key])} |" for key in paper]
         counts = (f"{len(one.units(one.scales[scale])):,}" for scale in (Scale.SMALL, Scale.PAPER))
-        parts.append(f"| units of work | {' | '.join(counts)} |\n")
+        parts.append(f"| units of work | {' | '.join(counts)} |")
+        parts.append(f"| CPU time | minutes | about {one.paper_hours:g} h |\n")
     return "\n".join(parts)
 
 
@@ -272,6 +273,9 @@ _EXPERIMENTS = """`edgewright experiment NAME` runs one ([how](../how-to/run-the
 | `*.png`, `*.svg` | figures |
 | `manifest.json` | config, seeds, versions |
 | `units/` | rows of each unit, from which an interrupted run goes on |
+
+The hours of `--scale paper` are extrapolated from a few of its units, one seed and every policy, on one core; `--jobs N`
+divides them by the cores that there are, `--ray` by machines. One process takes less than 1 GB.
 """
 
 

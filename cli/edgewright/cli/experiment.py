@@ -141,9 +141,9 @@ def _show(console: "Console", folder: Path) -> None:
 def _list(console: "Console", known: "list[Experiment]") -> None:  # type: ignore[type-arg]  # of any config
     from rich.table import Table
 
-    table = Table("name", "source", "what it shows")
+    table = Table("name", "source", "what it shows", "--scale paper, CPU time")
     for one in known:
-        table.add_row(one.name, one.source, one.question)
+        table.add_row(one.name, one.source, one.question, f"about {one.paper_hours:g} h")
     console.print(table)
 
 

@@ -96,6 +96,22 @@ def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path, manifest:
     assert (tmp_path / "precious.txt").read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ExperimentError, match=r"file/toy cannot be written: Not a directory.*--out"):
+        finish(tmp_path / "file/toy")
+    with pytest.raises(ExperimentError, match=r"file cannot be written.*--out"):
+        finish(tmp_path / "file")
+
+
+def test_a_run_stopped_before_its_first_unit_goes_on(tmp_path: Path) -> None:
+    finish(tmp_path / "whole")
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "stopped/manifest.json").write_bytes((tmp_path / "whole/manifest.json").read_bytes())
+    finish(tmp_path / "stopped")
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+
+
 def test_a_damaged_unit_is_named(tmp_path: Path) -> None:
     finish(tmp_path)
     victim = sorted((tmp_path / "units").iterdir())[2]
@@ -142,6 +158,11 @@ def test_others_compute_what_one_process_would(tmp_path: Path, elsewhere: dict[s
     assert serial["rows.parquet"] == parallel["rows.parquet"]
 
 
+def test_a_ray_cluster_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r"--ray 127\.0\.0\.1:1: no Ray cluster answers there"):
+        finish(tmp_path, ray="127.0.0.1:1")
+
+
 def test_jobs_must_be_some(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="--jobs is 0"):
         finish(tmp_path, jobs=0)
@@ -155,6 +176,13 @@ def test_what_cannot_be_compared_is_marked_in_table_and_page(tmp_path: Path) -> 
     assert "Is &lt;it&gt; fair?" in page
     assert "http://" not in page and "https://" not in page, "the page needs no other"
     assert page.count("data:image/svg+xml;base64,") == 1
+
+
+def test_a_damaged_table_is_named_on_the_way_to_a_page(tmp_path: Path) -> None:
+    finish(tmp_path / "toy-small")
+    (tmp_path / "toy-small/table.json").write_text('{"columns": [')
+    with pytest.raises(ExperimentError, match=r"toy-small/table\.json is damaged"):
+        report(tmp_path)
 
 
 def test_a_page_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgewright.core.problem import UNPLACED
 from edgewright.emulation.experiments import Scale, experiments
 from edgewright.emulation.experiments.experiment import HELD_OUT
 from edgewright.emulation.experiments.lineup import ready
 from edgewright.emulation.experiments.scoring import Outcome, place_all, score
 from edgewright.emulation.experiments.setting import Shape, cells, city, draw_dag, make_setting, truth
-from edgewright.emulation.experiments.timeline import fail, per_period, survive
+from edgewright.emulation.experiments.timeline import _handed_over, burst, fail, per_period, survive
 
 TINY: dict[str, dict[str, Any]] = {
     "fidelity": {"pairs": 2},
@@ -99,16 +98,48 @@ def test_agents_replace_what_failed_nodes_took_one_dag_a_period() -> None:
     down = np.zeros(len(setting.substrate.nodes), bool)
     taken = np.concatenate([one.node for one in start.placed if one is not None])
     down[np.unique(taken)[:3]] = True
-    periods = survive(
+    before, *periods = survive(
         ready("heuristic"), setting, truth(setting, 1), start, down, seconds=0.1, requests=400, seed=1
     )
     hit = [d for d, one in enumerate(start.placed) if one is not None and down[one.node].any()]
+    assert before.pending == 0
     assert periods[0].pending == len(hit) > 0
     assert periods[0].violation >= periods[-1].violation
     assert periods[-1].pending == 0
     drops = -np.diff([p.pending for p in periods])
     assert drops.max() <= 2, "one decision of each of two agents"
-    assert (start.placed[0].node != UNPLACED).all() if start.placed[0] is not None else True
+
+
+def test_users_of_a_failed_cell_go_over_to_the_nearest_living_one() -> None:
+    setting = small_setting()
+    index, nodes = setting.substrate.index, setting.substrate.nodes
+    down = np.zeros(len(nodes), bool)
+    assert _handed_over(setting, setting.dags, down) == setting.dags
+    gone = index[setting.dags[0].ingress.node]
+    down[gone] = True
+    for before, after in zip(setting.dags, _handed_over(setting, setting.dags, down), strict=True):
+        if index[before.ingress.node] != gone:
+            assert after == before
+            continue
+        far = [np.hypot(*np.subtract(n.location, nodes[gone].location)) for n in nodes if n.radio]
+        near = nodes[index[after.ingress.node]].location
+        assert sorted(far)[1] == np.hypot(*np.subtract(near, nodes[gone].location)) > 0
+
+
+def test_dags_without_a_place_count_in_a_burst_too() -> None:
+    setting = small_setting()
+    start = place_all(ready("heuristic"), setting, seconds=0.1, seed=1)
+    true = truth(setting, 1)
+    without = Outcome((None, *start.placed[1:]), start.seconds)
+    share = true[0].demand.rate / sum(dag.demand.rate for dag in true)
+    for whole, part in zip(
+        burst(setting, true, start, 1.5, 1), burst(setting, true, without, 1.5, 1), strict=True
+    ):
+        assert (whole.pending, part.pending) == (0, 1)
+        assert -1e-9 <= part.violation - share <= whole.violation + 1e-9
+        assert part.cost >= 10 * share
+    nothing = Outcome((None,) * len(true), start.seconds)
+    assert {(p.violation, p.pending) for p in burst(setting, true, nothing, 1.5, 1)} == {(1.0, len(true))}
 
 
 def test_larger_failures_contain_smaller_ones() -> None:
@@ -120,4 +151,4 @@ def test_larger_failures_contain_smaller_ones() -> None:
 
 def test_periods_average_the_requests_born_in_them() -> None:
     born, ratio = [np.array([1.0, 12.0]), np.array([2.0])], [np.array([1.0, 5.0]), np.array([3.0])]
-    np.testing.assert_allclose(per_period(born, ratio, 3), [2.0, 5.0, np.nan])
+    np.testing.assert_allclose(per_period(born, ratio)[:3], [2.0, 5.0, np.nan])

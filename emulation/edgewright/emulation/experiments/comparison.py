@@ -11,16 +11,9 @@ if TYPE_CHECKING:
 NOT_COMPARABLE = "not comparable"
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """A figure as a paper prints it."""
-
-    text: str
-    comparable: bool = True
-    """False where no system could print it, such as violations of 165 %."""
-
-    def __str__(self) -> str:
-        return self.text if self.comparable else f"{self.text} ({NOT_COMPARABLE})"
+def not_comparable(text: str) -> str:
+    """A printed figure that no system could print, such as violations of 165 %, marked as such."""
+    return f"{text} ({NOT_COMPARABLE})"
 
 
 @dataclass(frozen=True)
@@ -60,11 +53,11 @@ def per_cent(value: float | None, digits: int = 1) -> str:
     return "-" if value is None or isnan(value) else f"{100 * value:.{digits}f} %"
 
 
-def milliseconds(value: float | None) -> str:
-    """Seconds as milliseconds with three figures, a dash where there is no value."""
-    return "-" if value is None or isnan(value) else f"{1e3 * value:.3g} ms"
-
-
-def share(interval: "Interval") -> str:
-    """A share with its interval, per cent."""
-    return f"{100 * interval.value:.1f} % [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+def words(interval: "Interval | None", scale: float, unit: str, digits: int = 1) -> str:
+    """A value with its interval in a unit, a dash where there is none."""
+    if interval is None:
+        return "-"
+    low, value, high = (
+        f"{scale * each:.{digits}f}" for each in (interval.low, interval.value, interval.high)
+    )
+    return f"{value}{unit} [{low}, {high}]"

@@ -1,31 +1,27 @@
-"""Policies in the same settings: their units, their scores over seeds, differences from a reference."""
+"""Policies in the same settings along one axis: units, and how one is run; `standings` shows the results."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
 
 from edgewright.emulation.experiments.experiment import Config, Row
 from edgewright.emulation.experiments.lineup import BUDGETS, ready
 from edgewright.emulation.experiments.scoring import place_all, rows, score
 from edgewright.emulation.experiments.setting import Setting, truth
-from edgewright.emulation.experiments.statistics import Floats, Interval, interquartile_mean, paired
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
-REFERENCE = "heuristic"
-"""The policy that the others are compared with."""
 POLICIES = ("random", "best-fit", "kube", "network-aware", "heft", "genetic", "heuristic")
 QUICK = (0.01, 0.1)
 """Seconds per DAG at small scale, where a whole second would take too long."""
+CLOCKED = ("decision_s", "city_decision_s")
+"""Columns of a contest's rows that are read from a clock."""
+
+Point = tuple[float, ...]
+"""Where on the axis: values of the fields that an entry adds to Entry."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest(Config):
-    """A comparison of policies in a city."""
+class Terms(Config):
+    """What all comparisons of policies in a city have to say."""
 
     policies: tuple[str, ...] = POLICIES
     scenario: str = "metro"
@@ -34,91 +30,55 @@ class Contest(Config):
     regions: int | None = None
     budgets: tuple[float, ...] = BUDGETS
     requests: int = 200_000
-    """Simulated for each placement; at least 100,000 for a 99th percentile."""
+    """Simulated for each placement; a 99th percentile needs 100,000."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One policy in one setting."""
+    """One policy in one setting; a contest's own adds where on its axis."""
 
     seed: int
     policy: str
     budget_s: float
 
 
-def compete(config: Contest, unit: Entry, setting: Setting) -> list[Row]:
-    """Place everything with the unit's policy and score it; all policies meet the same truth and arrivals."""
-    policy = ready(unit.policy)
-    outcome = place_all(policy, setting, seconds=unit.budget_s, seed=unit.seed)
-    true = truth(setting, unit.seed)
-    return rows(setting, outcome, score(setting, outcome, true, requests=config.requests, seed=unit.seed))
+T = TypeVar("T", bound=Terms)
 
 
-def per_seed(frame: "pd.DataFrame", column: str) -> Floats:
-    """(seeds,) a column that is the same in all rows of a seed, in the order of seeds; NaN where unknown."""
-    values: Floats = frame.groupby("seed", sort=True)[column].first().to_numpy(float, na_value=np.nan)
-    return values
+@dataclass(frozen=True, kw_only=True)
+class Contest(Generic[T]):
+    """Policies along an axis; its methods are the parts of an Experiment."""
 
+    entry: type[Any]
+    """The class of the units: an Entry with fields for the axis."""
+    along: str
+    """The field of the terms that lists the points: numbers, or tuples where the axis has several fields."""
+    setting: Callable[[T, int, Point], Setting]
+    """What everybody meets with a seed at a point; the last ones are best kept by `lru_cache`."""
 
-def middle(frame: "pd.DataFrame", column: str) -> Interval | None:
-    """Interquartile mean over seeds with its interval; None where some seed has no value."""
-    values = per_seed(frame, column)
-    return interquartile_mean(values[:, None]) if len(values) and np.isfinite(values).all() else None
+    def points(self, terms: T) -> list[Point]:
+        """All points of the axis."""
+        return [at if isinstance(at, tuple) else (float(at),) for at in getattr(terms, self.along)]
 
+    @property
+    def axes(self) -> list[str]:
+        """The fields that the entry adds."""
+        return [each.name for each in fields(self.entry)[len(fields(Entry)) :]]
 
-def against_reference(
-    frame: "pd.DataFrame", config: Config, column: str, show: Callable[[float], str]
-) -> dict[str, str]:
-    """Each policy's mean difference from REFERENCE over the same seeds, and its p after Holm's correction."""
-    if REFERENCE not in config.policies:
-        return dict.fromkeys(config.policies, "-")
-    values = {name: per_seed(frame[frame["policy"] == name], column) for name in config.policies}
-    reference = values.pop(REFERENCE)
-    finite = {name: v for name, v in values.items() if np.isfinite(v).all() and np.isfinite(reference).all()}
-    found = paired(finite, reference)
-    text = dict.fromkeys(config.policies, "-")
-    for name, difference in found.items():
-        text[name] = f"{show(difference.mean.value)} (p {difference.adjusted:.2g})"
-    return text
+    def units(self, terms: T) -> Sequence[Entry]:
+        """Every policy at every point; those of one setting stand together, which is built once."""
+        return [
+            self.entry(seed, policy, budget, *point)
+            for seed in terms.held_out
+            for point in self.points(terms)
+            for policy in terms.policies
+            for budget in terms.budgets
+        ]
 
-
-def words(interval: Interval | None, scale: float, unit: str, digits: int = 1) -> str:
-    """A value with its interval in a unit, a dash where there is none."""
-    if interval is None:
-        return "-"
-    low, value, high = (
-        f"{scale * each:.{digits}f}" for each in (interval.low, interval.value, interval.high)
-    )
-    return f"{value}{unit} [{low}, {high}]"
-
-
-def curves(
-    axes: "Axes",
-    frame: "pd.DataFrame",
-    config: Config,
-    x: tuple[str, Sequence[float]],
-    y: tuple[str, float, str],
-) -> None:
-    """A line per policy: column `y` (name, scale, label) over column `x` (name, values)."""
-    from edgewright.emulation.experiments.drawing import line  # noqa: PLC0415 - matplotlib
-
-    for name in config.policies:
-        mine = frame[frame["policy"] == name]
-        found = {at: middle(mine[mine[x[0]] == at], y[0]) for at in x[1]}
-        known: Mapping[float, Interval] = {at: each for at, each in found.items() if each is not None}
-        scaled = [Interval(y[1] * i.value, y[1] * i.low, y[1] * i.high) for i in known.values()]
-        line(axes, list(known), scaled, name, config.policies)
-    axes.set_ylabel(y[2])
-    axes.set_ylim(bottom=0)
-
-
-def notes(config: Contest, frame: "pd.DataFrame") -> tuple[str, ...]:
-    """What every comparison of policies says of itself."""
-    n = config.seeds
-    tail = "" if frame["city_p99_s"].notna().any() else "; too few requests for a 99th percentile"
-    return (
-        "Demand and work are 30 % above or below what the policies were told. A violation is an offered "
-        f"request that is late, lost or of an unplaced DAG. IQM of {n} seeds [95 % bootstrap]{tail}.",
-        f"p: sign flips over seeds against {REFERENCE}, Holm's correction; with {n} seeds none is below "
-        f"{2 / 2**n:.2g}.",
-    )
+    def run(self, terms: T, unit: Entry) -> list[Row]:
+        """Place everything and score it; all policies meet the same truth and arrivals."""
+        point = tuple(getattr(unit, name) for name in self.axes)
+        here = self.setting(terms, unit.seed, point)
+        outcome = place_all(ready(unit.policy), here, seconds=unit.budget_s, seed=unit.seed)
+        true = truth(here, unit.seed)
+        return rows(here, outcome, score(here, outcome, true, requests=terms.requests, seed=unit.seed))

@@ -75,20 +75,29 @@ def look(name: str, among: Sequence[str]) -> dict[str, str]:
     return {"color": PALETTE[at % len(PALETTE)], "marker": MARKERS[(at + at // len(PALETTE)) % len(MARKERS)]}
 
 
-def line(axes: "Axes", x: Sequence[float], y: "Sequence[Interval]", name: str, among: Sequence[str]) -> None:
-    """Values over x with their 95 % intervals as a band."""
-    kind = look(name, among)
-    axes.plot(x, [each.value for each in y], label=name, markersize=4, linewidth=1.5, **kind)  # type: ignore[arg-type]
-    axes.fill_between(
-        x, [each.low for each in y], [each.high for each in y], color=kind["color"], alpha=0.15, linewidth=0
-    )
+def line(
+    axes: "Axes",
+    x: Sequence[float],
+    y: "Sequence[Interval | None]",
+    scale: float,
+    name: str,
+    among: Sequence[str],
+) -> None:
+    """Values over x, `scale` times, with their 95 % intervals as a band; points without one are left out."""
+    kind, known = look(name, among), [(at, one) for at, one in zip(x, y, strict=True) if one is not None]
+    at = [place for place, _ in known]
+    low, value, high = ([scale * getattr(one, end) for _, one in known] for end in ("low", "value", "high"))
+    axes.plot(at, value, label=name, markersize=4, linewidth=1.5, **kind)  # type: ignore[arg-type]
+    axes.fill_between(at, low, high, color=kind["color"], alpha=0.15, linewidth=0)
 
 
 def legend(figure: "Figure", axes: "Axes") -> None:
     """One legend of a figure, below its panels, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+        inches = 0.55 + 0.065 * max(map(len, labels))
+        columns = min(len(labels), max(1, int(figure.get_figwidth() / inches)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def images(figure: "Figure") -> dict[str, bytes]:

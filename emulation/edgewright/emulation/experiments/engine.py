@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -102,10 +103,14 @@ def _with_ray(works: list[Work], address: str) -> Iterator[tuple[Unit, list[Row]
     except ImportError as error:
         raise ExperimentError("--ray: Ray is not installed: pip install 'edgewright[ray]'") from error
     try:
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if host and port.isdigit():
+            # Ray itself tries for minutes.
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(
             address=None if address == "local" else address, include_dashboard=False, log_to_driver=False
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ExperimentError(f"--ray {address}: no Ray cluster answers there ({error})") from error
     try:
         remote = ray.remote(num_cpus=1)(compute)

@@ -88,6 +88,8 @@ class Experiment(Generic[C, U]):
     comparison: Callable[["pd.DataFrame", C], Comparison]
     figures: Callable[["pd.DataFrame", C], Mapping[str, "Figure"]]
     """By the name of their files."""
+    paper_hours: float
+    """CPU hours of the paper scale, extrapolated from a few of its units (docs/reference/experiments.md)."""
     clocked: tuple[str, ...] = ()
     """Columns read from a clock: they differ from run to run, every other column is the same to the bit."""
 

@@ -44,10 +44,16 @@ class Folder:
     def open(self, experiment: "Experiment[Any, Any]", scale: Scale, config: Config) -> None:
         """Begin, or continue what began just so; ExperimentError naming what differs otherwise."""
         wanted = describe(experiment, scale, config)
-        if not self.path.exists() or not any(self.path.iterdir()):
-            (self.path / "units").mkdir(parents=True, exist_ok=True)
-            write(self.manifest, json.dumps(wanted, indent=2) + "\n")
-            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not any(self.path.iterdir()):
+                write(self.manifest, json.dumps(wanted, indent=2) + "\n")
+            self._refuse_other(wanted)
+            (self.path / "units").mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def _refuse_other(self, wanted: dict[str, Any]) -> None:
         found, asked = _flat(self.read()), _flat(wanted)
         different = [
             f"{key} is {_short(found.get(key))}, now {_short(asked.get(key))}"
@@ -59,7 +65,6 @@ class Folder:
                 f"results folder {self.path} was begun differently: {'; '.join(different[:4])}; "
                 "give another folder with --out, or delete this one"
             )
-        (self.path / "units").mkdir(exist_ok=True)
 
     def read(self) -> dict[str, Any]:
         """The manifest; ExperimentError if this is no folder of results."""
@@ -98,10 +103,20 @@ class Folder:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step: whoever is interrupted leaves the old one or the new one."""
+    """Replace a file in one step: whoever is interrupted leaves the old one or the new one.
+
+    ExperimentError where it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content.encode() if isinstance(content, str) else content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ExperimentError:
+    return ExperimentError(f"{path} cannot be written: {error.strerror}; give another folder with --out")
 
 
 def describe(experiment: "Experiment[Any, Any]", scale: Scale, config: Config) -> dict[str, Any]:

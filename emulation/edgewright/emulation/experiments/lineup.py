@@ -18,7 +18,7 @@ def present(*names: str) -> tuple[str, ...]:
         try:
             load(name)
         except (KeyError, ValueError, TypeError, PolicyUnavailableError) as error:
-            raise ExperimentError(f"--policy {name}: {error}") from error
+            raise ExperimentError(f"--policy {name}: {error.args[0]}") from error
     return names
 
 

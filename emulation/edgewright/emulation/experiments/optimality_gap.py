@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgewright.emulation.experiments.comparison import Comparison, per_cent, share
+from edgewright.emulation.experiments.comparison import Comparison, per_cent, words
 from edgewright.emulation.experiments.experiment import Config, Experiment, Row, Scale
 from edgewright.emulation.experiments.lineup import BUDGETS, ready
 from edgewright.emulation.experiments.statistics import hierarchical
@@ -93,7 +93,7 @@ def comparison(frame: "pd.DataFrame", config: Gaps) -> Comparison:
                 f"{stages} x {nodes}",
                 name,
                 f"{budget:g} s",
-                share(mean),
+                words(mean, 100, " %"),
                 per_cent(float(placed["gap_high"].mean())),
                 per_cent(float(np.quantile(pooled, 0.95))),
                 per_cent(float(pooled.max())),
@@ -166,5 +166,6 @@ EXPERIMENT = Experiment(
     run=run,
     comparison=comparison,
     figures=figures,
+    paper_hours=1,
     clocked=("cpu_ms",),
 )

@@ -37,9 +37,14 @@ def report(root: Path) -> Path:
 
 
 def _read(folder: Path) -> Result:
-    about = json.loads((folder / "table.json").read_text())
-    figures = tuple(sorted(folder.glob("*.svg")))
-    return Result(about, Folder(folder).read(), Comparison.read(about), figures)
+    try:
+        about = json.loads((folder / "table.json").read_text())
+        comparison = Comparison.read(about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExperimentError(
+            f"{folder / 'table.json'} is damaged ({error}); run its experiment again, or delete the folder"
+        ) from error
+    return Result(about, Folder(folder).read(), comparison, tuple(sorted(folder.glob("*.svg"))))
 
 
 def _page(results: list[Result]) -> str:

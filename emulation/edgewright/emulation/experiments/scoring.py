@@ -13,8 +13,8 @@ from edgewright.core.service import ServiceDag
 from edgewright.core.substrate import BoolArray, FloatArray
 from edgewright.emulation.events import Observed, simulate
 from edgewright.emulation.experiments.experiment import Row
-from edgewright.emulation.experiments.setting import Setting
-from edgewright.emulation.experiments.statistics import tail
+from edgewright.emulation.experiments.setting import Setting, edge_nodes
+from edgewright.emulation.experiments.statistics import jain, tail
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +128,7 @@ def rows(setting: Setting, outcome: Outcome, found: Score) -> list[Row]:
         {
             "dag": dag.name,
             "region": int(setting.region[d]),
+            "tenant": int(setting.tenant[d]),
             "class": dag.service_class,
             "offered_rps": found.offered[d],
             "limit_s": dag.qos.max_latency,
@@ -146,34 +147,46 @@ def rows(setting: Setting, outcome: Outcome, found: Score) -> list[Row]:
 
 
 def _city(setting: Setting, outcome: Outcome, found: Score) -> Row:
-    """Figures of the whole city, from what was observed where that is possible."""
+    """Figures of the whole city, from what was observed where that is possible; nodes are edge nodes."""
     placed = tuple(one for one in outcome.placed if one is not None)
     world = World(setting.substrate, used(setting, placed), placed)
     idle = float(found.offered[~found.placed].sum())
     terms = replace(utility(world, unplaced=idle), latency=cost(setting, found) / WORST)
-    every, N = found.answered, len(setting.substrate.nodes)
+    every, capacity = found.answered, setting.substrate.capacity
+    share = np.divide(world.used, capacity, out=np.zeros_like(world.used), where=capacity > 0)
+    edge, N = edge_nodes(setting.substrate), len(capacity)
     load = np.zeros(len(setting.substrate.station_capacity))
     if found.observed is not None:
         load = found.observed.utilisation
-    share = np.divide(
-        world.used,
-        setting.substrate.capacity,
-        out=np.zeros_like(world.used),
-        where=setting.substrate.capacity > 0,
-    )[:, :3]
+    served = _served(setting, found)
     return {
         "city_violation": found.total_violation,
+        "city_placed": float(found.placed.mean()),
         "city_mean_s": float(every.mean()) if len(every) else None,
         "city_std_s": float(every.std()) if len(every) else None,
         "city_p95_s": tail(every, 95),
         "city_p99_s": tail(every, 99),
         "city_requests": len(every),
-        "city_balance": float(share.var(axis=0).sum()),
-        "city_reserved_cpu": float(world.used[:, 0].sum() / setting.substrate.capacity[:, 0].sum()),
-        "city_used_cpu": float(load[:N].mean()),
+        "city_decision_s": float(np.median(outcome.seconds)),
+        "city_balance": float(share[:, :3].var(axis=0).sum()),
+        "city_reserved_cpu": float(share[edge, 0].mean()),
+        "city_used_cpu": float(load[edge].mean()),
+        "city_cpu_5": float(np.quantile(load[edge], 0.05)),
+        "city_cpu_95": float(np.quantile(load[edge], 0.95)),
+        "city_bandwidth": float(np.maximum(load[N + edge], load[2 * N + edge]).mean()),
         "city_busiest": float(load.max()),
+        "city_jain": jain(served),
+        "city_worst_tenant": float(served.min()),
         "city_reward": terms.reward,
     }
+
+
+def _served(setting: Setting, found: Score) -> FloatArray:
+    """(tenants that offer requests,) shares of them that are answered within their limit."""
+    offered = np.bincount(setting.tenant, weights=found.offered)
+    served = np.bincount(setting.tenant, weights=found.offered * (1 - found.violation))
+    share: FloatArray = served[offered > 0] / offered[offered > 0]
+    return share
 
 
 def cost(setting: Setting, found: Score) -> float:

@@ -1,5 +1,6 @@
 """What all policies of a comparison are given: a city, its DAGs, and the nodes that may be used for each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -30,7 +31,9 @@ class Setting:
     allowed: BoolArray
     """(D, N) nodes that the agent of a DAG governs; a DAG never spans agents."""
     region: IntArray
-    """(D,) number of that agent's region, its tenant in questions of fairness."""
+    """(D,) number of that agent's region."""
+    tenant: IntArray
+    """(D,) number of whom it belongs to."""
 
 
 @lru_cache(maxsize=4)
@@ -39,8 +42,13 @@ def city(scenario: str, nodes: int | None, regions: int | None) -> City:
     return build(load(scenario).resized(nodes, regions) if nodes or regions else load(scenario))
 
 
-def make_setting(built: City, dags: list[tuple[int, ServiceDag]]) -> Setting:
-    """A setting of (region, DAG) pairs: replicas as the operator counts them, an agent for each region."""
+def make_setting(
+    built: City, dags: list[tuple[int, ServiceDag]], tenants: Sequence[int] | None = None
+) -> Setting:
+    """A setting of (region, DAG) pairs: replicas as the operator counts them, an agent for each region.
+
+    `tenants` (D,) says whose the DAGs are; by default each region is a tenant.
+    """
     substrate, stages = built.substrate, []
     for _, dag in dags:
         counts = replica_counts(dag)
@@ -49,13 +57,19 @@ def make_setting(built: City, dags: list[tuple[int, ServiceDag]]) -> Setting:
     governed = np.zeros((len(built.regions), len(substrate.nodes)), bool)
     for row, region in enumerate(built.regions):
         governed[row, [substrate.index[name] for name in region.nodes]] = True
-    return Setting(substrate, tuple(dag for _, dag in dags), tuple(stages), governed[number], number)
+    tenant = number if tenants is None else np.array(tenants, np.int32)
+    return Setting(substrate, tuple(dag for _, dag in dags), tuple(stages), governed[number], number, tenant)
 
 
 def cells(built: City, region: int) -> list[str]:
     """Nodes of a region that users may be at."""
     substrate = built.substrate
     return [name for name in built.regions[region].nodes if substrate.nodes[substrate.index[name]].radio]
+
+
+def edge_nodes(substrate: Substrate) -> IntArray:
+    """Rows of the nodes of the edge tier."""
+    return np.array([n for n, node in enumerate(substrate.nodes) if node.tier == "edge"], np.int32)
 
 
 def truth(setting: Setting, seed: int, off: float = OFF) -> tuple[ServiceDag, ...]:
@@ -141,10 +155,8 @@ def prepared(scenario: str, nodes: int | None, regions: int | None) -> Demand:
     return prepare(city(scenario, nodes, regions), seed=HELD_OUT)
 
 
-def workload(
-    scenario: str, nodes: int | None, regions: int | None, *, seed: int, rate: float | None = None
-) -> Setting:
-    """The DAGs that a city has at one moment, with the demand of that moment or `rate` requests/s per region.
+def workload(scenario: str, nodes: int | None, regions: int | None, *, seed: int, rate: float) -> Setting:
+    """The DAGs that a city has at one moment, with `rate` requests/s in every region.
 
     A region that has no DAG at that moment stays without.
     """
@@ -152,9 +164,8 @@ def workload(
     here = episode(demand, seed=seed, periods=1)
     region = here.region[here.template]
     asked = np.array([here.dags[t].demand.rate for t in here.template]) * here.factor[0]
-    if rate is not None:
-        total = np.bincount(region, weights=asked, minlength=len(demand.city.regions))
-        asked = asked * rate / total[region]
+    total = np.bincount(region, weights=asked, minlength=len(demand.city.regions))
+    asked = asked * rate / total[region]
     dags = []
     for i in np.argsort(seed_order(seed, len(asked))):
         dag = here.dags[here.template[i]]

@@ -207,5 +207,6 @@ EXPERIMENT = Experiment(
     run=run,
     comparison=comparison,
     figures=figures,
+    paper_hours=0.2,
     clocked=("steps_per_s",),
 )

@@ -15,8 +15,9 @@ RESAMPLES = 2_000
 TAIL_REQUESTS = 100_000
 """Requests below which a 99th percentile is not reported: it would rest on fewer than 1,000 of them."""
 SETTLED = 3
-"""Periods in a row within BACK times the level before that count as recovered."""
+"""Periods in a row that must be within a level."""
 BACK = 1.1
+"""Times the level before that counts as recovered."""
 EXACT_SIGNS = 14
 """Pairs up to which all signs are tried in a test, and a sample of them beyond."""
 
@@ -144,16 +145,21 @@ def tail(latency: Floats, percentile: float) -> float | None:
     return float(np.percentile(latency, percentile))
 
 
-def recovery(levels: Floats, before: float) -> int | None:
-    """Index of the first of 3 consecutive periods within 1.1 times the level before; None if censored.
+def settled(levels: Floats, most: float) -> int | None:
+    """Index of the first of 3 consecutive periods with a level of at most `most`; None if censored.
 
-    `levels` (periods,) begins with the first period of the disturbance; infinite and NaN are not within.
+    `levels` (periods,) begins with the first period of the disturbance; infinite and NaN are above.
     """
-    within = levels <= BACK * before
+    within = levels <= most
     for first in range(len(levels) - SETTLED + 1):
         if within[first : first + SETTLED].all():
             return first
     return None
+
+
+def recovery(levels: Floats, before: float) -> int | None:
+    """Index of the first of 3 consecutive periods within 1.1 times the level before; None if censored."""
+    return settled(levels, BACK * before)
 
 
 def jain(shares: Floats) -> float:
