@@ -1,7 +1,7 @@
 """Measures the figures of docs/reference/benchmarks.md: CSV in bench/out, a summary on the terminal.
 
-python -m bench [--only placement,recovery,footprint,core,decision,environments,events,gaps,kills,gateway]
-    [--quick]
+python -m bench [--only placement,recovery,footprint,core,decision,city,environments,events,gaps,kills,
+    gateway] [--quick]
 """
 
 import importlib
@@ -58,6 +58,7 @@ PARTS: dict[str, Callable[[bool, Report], Findings]] = {
     "decision": _of_module("decision"),
     "events": _of_module("events"),
     "gaps": _of_module("gaps"),
+    "city": _of_module("city"),
     "environments": _of_module("environments"),
     "placement": _placement,
     "recovery": _recovery,

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from edgewright.core.radio import cell_rate, serving_cell
+from edgewright.core.radio import attachment
 from edgewright.core.service import ServiceDag, topological_order
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate
 
@@ -198,16 +198,8 @@ def _sources(dag: ServiceDag) -> list[int]:
 
 def _access(dag: ServiceDag, substrate: Substrate) -> tuple[int, float, float]:
     """(cell, rate, fixed delay) of the users."""
-    serving = serving_cell(substrate, dag.ingress)
-    if serving is None:
-        return (NO_CELL if dag.ingress.node is None else LOST), np.inf, 0.0
-    cell, distance = serving
-    node = substrate.nodes[cell]
-    if not node.radio:
-        return cell, np.inf, 0.0
-    immersive = dag.service_class == "immersive"
-    rate = cell_rate(node.radio, distance, immersive=immersive, rise=node.interference)
-    return cell, rate, node.latency[1]
+    found = attachment(substrate, dag.ingress, immersive=dag.service_class == "immersive")
+    return found or ((NO_CELL if dag.ingress.node is None else LOST), np.inf, 0.0)
 
 
 def _adjacency(sources: Any, targets: Any, responses: set[int], M: int) -> dict[str, IntArray]:

@@ -128,3 +128,21 @@ def serving_cell(substrate: Substrate, ingress: Ingress) -> tuple[int, float] | 
     distance = np.hypot(*(sites - point).T)
     nearest = int(np.nanargmin(distance))
     return int(cells[nearest]), WITHIN_CELL if location is None else float(distance[nearest])
+
+
+def attachment(substrate: Substrate, ingress: Ingress, *, immersive: bool) -> tuple[int, float, float] | None:
+    """(node index of the cell, bit/s, seconds of delay) of users; no limit and no delay where they are wired.
+
+    The rate is `ingress.rate`, or what their distance allows. None as `serving_cell`.
+    """
+    serving = serving_cell(substrate, ingress)
+    if serving is None:
+        return None
+    cell, distance = serving
+    node = substrate.nodes[cell]
+    if not node.radio:
+        return cell, np.inf, 0.0
+    rate = ingress.rate
+    if rate is None:
+        rate = cell_rate(node.radio, distance, immersive=immersive, rise=node.interference)
+    return cell, rate, node.latency[1]

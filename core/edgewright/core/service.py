@@ -102,6 +102,8 @@ class Ingress:
 
     location: tuple[float, float] | None = None
     node: str | None = None
+    rate: float | None = None
+    """Bit/s between the users and their cell where it is known; else it follows from their distance."""
 
 
 @dataclass(frozen=True, slots=True)

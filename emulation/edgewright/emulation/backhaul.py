@@ -6,7 +6,7 @@ from edgewright.core.substrate import Link, Node
 from edgewright.core.units import GBPS, MS
 from edgewright.emulation.draws import of_site
 from edgewright.emulation.fields import Range, ScenarioError
-from edgewright.emulation.geography import FloatArray, IntArray
+from edgewright.emulation.geography import FloatArray, Labels
 from edgewright.emulation.scenario import Backbone, Scenario
 
 FIBRE_SECONDS_PER_METRE = 5e-9
@@ -104,7 +104,7 @@ def access(
     ]
 
 
-def neighbours(scenario: Scenario, edge: list[Node], points: FloatArray, region: IntArray) -> list[Link]:
+def neighbours(scenario: Scenario, edge: list[Node], points: FloatArray, region: Labels) -> list[Link]:
     """Each edge node to its nearest ones of the region, by distance class."""
     links = {}
     for i, node in enumerate(edge):

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 
 from edgewright.core.radio import BANDS, noise_rise
-from edgewright.core.substrate import Link, Node, Substrate
+from edgewright.core.substrate import IntArray, Link, Node, Substrate
 from edgewright.core.units import GBPS, GIB, MBPS, MS
 from edgewright.emulation import backhaul as wires
 from edgewright.emulation.draws import of_site
 from edgewright.emulation.fields import Range, ScenarioError
-from edgewright.emulation.geography import FloatArray, Frame, IntArray, divide
+from edgewright.emulation.geography import FloatArray, Frame, Labels, divide
 from edgewright.emulation.scenario import Backhaul, Hardware, Scenario
 from edgewright.emulation.sites import ground
 
@@ -55,6 +55,12 @@ class City:
     def core(self) -> Node:
         """The core site, which all regions share."""
         return self.nodes[0]
+
+    @cached_property
+    def members(self) -> tuple[IntArray, ...]:
+        """Indices of each region's nodes in `nodes`."""
+        number = {node.name: row for row, node in enumerate(self.nodes)}
+        return tuple(np.array([number[name] for name in region.nodes], np.int32) for region in self.regions)
 
     @cached_property
     def substrate(self) -> Substrate:
@@ -110,7 +116,7 @@ def build(scenario: Scenario) -> City:
     return City(scenario, frame, (core, *controllers, *edge), places, links, regions, users)
 
 
-def _zones(points: FloatArray, region: IntArray, scenario: Scenario) -> list[str]:
+def _zones(points: FloatArray, region: Labels, scenario: Scenario) -> list[str]:
     """Zone of each site: `<region>-a`, `-b`, ..., compact parts of its region."""
     zones = [""] * len(points)
     for number in range(scenario.regions):

@@ -1,10 +1,15 @@
 """What the fields of scenario and workload files are made of: strict, frozen, refused with words."""
 
+import csv
+import zlib
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+
+UNREADABLE = (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error)
+"""What reading a CSV raises that is missing, cut off, or none."""
 
 
 class ScenarioError(Exception):
@@ -34,7 +39,7 @@ class Range(Model):
     """From `low` to `high`, both included; written as a list of the two."""
 
     low: Positive
-    high: Positive
+    high: Positive = Field(le=1e9)
 
     @model_validator(mode="before")
     @classmethod

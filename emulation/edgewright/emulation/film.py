@@ -1,4 +1,4 @@
-"""Draws a played episode: the map with load, failures and new replicas, latencies, violations."""
+"""Draws a played episode: the map with load, failures and new replicas, latencies beside limits, causes."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,28 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.core.units import MS
+from edgewright.emulation.causes import CAUSES
 from edgewright.emulation.city import City
 from edgewright.emulation.picture import places, regions
 from edgewright.emulation.playing import Frame
 
-MOST = 3.0
-"""Ratio of latency to limit at which bars end."""
+MOST = 60.0
+"""Milliseconds at which bars end: twice the longest limit of [MAPPO] Table 2."""
 LOADS = "viridis_r"
-LATE, IN_TIME, FAILED = "#d55e00", "#009e73", "#d55e00"
+SIZES = {"edge": 40, "controller": 110, "core": 200}
+"""Of a node on the map, by tier."""
+LATE, IN_TIME, FAILED, MOVED, UNSERVED = "#d55e00", "#009e73", "#d55e00", "#0072b2", "#999999"
+COLOURS = ("#0072b2", "#56b4e9", "#e69f00", "#cc79a7", "#d55e00")
+"""In the order of CAUSES."""
+BARS, COURSE = "latency (ms, p95) and limit (black) of each DAG", "not in time (% of the requests)"
 
 
 def film(city: City, frames: Sequence[Frame], file: str, *, per_second: int, period: float) -> None:
     """Write a .gif, or an .mp4 where ffmpeg is; OSError if the file cannot be written."""
-    figure = Figure(figsize=(12, 6.4), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.7, 1.0))
+    figure = Figure(figsize=(13, 6.8), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.6, 1.0))
     city_axes, bars = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
     course = figure.add_subplot(grid[1, 1])
     place = places(city)
@@ -30,43 +38,71 @@ def film(city: City, frames: Sequence[Frame], file: str, *, per_second: int, per
     point = np.array([place[node.name] for node in city.nodes])
     x, y = point.T
     load = frames[0].load
-    dots = city_axes.scatter(x, y, 45, load, cmap=LOADS, vmin=0, vmax=1, edgecolors="black", zorder=4)
+    size = [SIZES[node.tier] for node in city.nodes]
+    dots = city_axes.scatter(x, y, size, load, cmap=LOADS, vmin=0, vmax=1, edgecolors="black", zorder=4)
     figure.colorbar(dots, ax=city_axes, label="CPU utilisation", shrink=0.6, location="bottom")
-    (failed,) = city_axes.plot([], [], "x", color=FAILED, markersize=12, markeredgewidth=2.5, zorder=5)
-    moves = LineCollection([], colors="#0072b2", linewidths=1.2, alpha=0.7, zorder=3)
+    (failed,) = city_axes.plot(
+        [], [], "X", color=FAILED, markersize=11, markeredgecolor="black", zorder=5, label="failed node"
+    )
+    moves = LineCollection([], colors=MOVED, linewidths=1.4, zorder=3, label="users to new replica")
     city_axes.add_collection(moves)
+    city_axes.legend(loc="upper left", frameon=False)
     city_axes.set(aspect="equal", xlabel="km east", ylabel="km north")
     seconds = np.arange(len(frames)) * period
-    violation = np.array([frame.violation for frame in frames])
-    course.plot(seconds, 100 * violation, color="0.8")
-    (so_far,) = course.plot([], [], color=LATE)
-    course.set(xlabel="seconds", ylabel="late, lost or not served (%)", ylim=(0, None))
+    course.stackplot(seconds, _course(frames).T, labels=CAUSES, colors=COLOURS)
+    course.legend(loc="upper right", fontsize=7, ncols=3)
+    top = 1.3 * max(1.0, 100.0 * max(frame.violation for frame in frames))
+    course.set(xlabel="seconds", title=COURSE, ylim=(0, top), xlim=(0, max(float(seconds[-1]), period)))
+    now = course.axvline(0.0, color="black")
 
     def show(number: int) -> list[Artist]:
         frame = frames[number]
         dots.set_array(frame.load)
         failed.set_data(*point[frame.down].T)
         moves.set_segments([point[pair] for pair in frame.arrived])
-        so_far.set_data(seconds[: number + 1], 100 * violation[: number + 1])
+        now.set_xdata([seconds[number]])
         _bars(bars, frame)
-        failures, new = int(frame.down.sum()), len(frame.arrived)
-        city_axes.set_title(
-            f"{city.scenario.name}, {seconds[number]:.0f} s: {len(frame.names)} DAGs, "
-            f"{failures} nodes failed, {new} new replicas"
-        )
-        return [dots, failed, moves, so_far]
+        city_axes.set_title(_title(city, frame, float(seconds[number])))
+        return [dots, failed, moves, now]
 
     writer = (FFMpegWriter if file.endswith(".mp4") else PillowWriter)(fps=per_second)
     FuncAnimation(figure, show, frames=len(frames), blit=False).save(file, writer=writer, dpi=80)
 
 
+def _course(frames: Sequence[Frame]) -> FloatArray:
+    """(T, causes) percent of all requests."""
+    return 100.0 * np.array([frame.by_cause for frame in frames])
+
+
+def _title(city: City, frame: Frame, seconds: float) -> str:
+    """What there is to see."""
+    failures, new, waiting = int(frame.down.sum()), len(frame.arrived), int(np.isinf(frame.latency).sum())
+    return (
+        f"{city.scenario.name}, {seconds:.0f} s: {len(frame.names)} DAGs, {waiting} not served, "
+        f"{new} new replicas, {failures} nodes failed"
+    )
+
+
+def _ordered(frame: Frame) -> tuple[IntArray, FloatArray, list[str]]:
+    """DAGs by limit, the latest of each first; the ms that their bars are high; and their colours."""
+    order = np.lexsort((-frame.latency, frame.limit))
+    height = np.minimum(frame.latency[order] / MS, MOST)
+    colours = [
+        UNSERVED if np.isinf(frame.latency[d]) else LATE if frame.ratio[d] > 1.0 else IN_TIME for d in order
+    ]
+    return order.astype(np.int32), height, colours
+
+
 def _bars(axes: Axes, frame: Frame) -> None:
-    """Latency over its limit, the worst DAG first."""
     axes.clear()
-    ratio = np.sort(np.minimum(frame.ratio, MOST))[::-1]
-    axes.bar(np.arange(len(ratio)), ratio, color=np.where(ratio > 1.0, LATE, IN_TIME), width=1.0)
-    axes.axhline(1.0, color="black", linewidth=1.0)
-    axes.set(ylim=(0, MOST), xticks=[], xlabel="DAGs, the latest first", ylabel="latency over limit")
+    order, height, colours = _ordered(frame)
+    at = np.arange(len(order))
+    axes.bar(at, height, color=colours, width=0.9)
+    axes.hlines(frame.limit[order] / MS, at - 0.5, at + 0.5, color="black", linewidth=1.4)
+    for colour, label in ((IN_TIME, "in time"), (LATE, "late"), (UNSERVED, "not served")):
+        axes.bar([0], [0], color=colour, label=label)
+    axes.legend(loc="upper left", fontsize=7, ncols=3)
+    axes.set(ylim=(0, 1.15 * MOST), xticks=[], title=BARS)
 
 
 def page(city: City, frames: Sequence[Frame], file: str, *, period: float) -> None:
@@ -82,19 +118,17 @@ def page(city: City, frames: Sequence[Frame], file: str, *, period: float) -> No
         cols=2,
         column_widths=[0.62, 0.38],
         specs=[[{"rowspan": 2}, {}], [None, {}]],
-        subplot_titles=("", "latency over limit, the latest DAG first", "late, lost or not served (%)"),
+        subplot_titles=("", BARS, COURSE),
     )
-    course = go.Scatter(
-        x=seconds, y=[100 * frame.violation for frame in frames], line={"color": LATE}, showlegend=False
-    )
-    first = _traces(frames[0], city, point, seconds[0], 100 * frames[0].violation)
-    for trace, (row, column) in zip(first, ((1, 1), (1, 1), (1, 2), (2, 2)), strict=True):
+    for trace, (row, column) in zip(
+        _traces(frames[0], city, point, seconds[0]), ((1, 1), (1, 1), (1, 2), (1, 2), (2, 2)), strict=True
+    ):
         drawn.add_trace(trace, row=row, col=column)
-    drawn.add_trace(course, row=2, col=2)
+    for cause, colour, percent in zip(CAUSES, COLOURS, _course(frames).T, strict=True):
+        area = {"stackgroup": "causes", "line": {"width": 0}, "fillcolor": colour, "name": cause}
+        drawn.add_trace(go.Scatter(x=seconds, y=percent, **area), row=2, col=2)
     drawn.frames = [
-        go.Frame(
-            name=f"{at:.0f}", traces=[0, 1, 2, 3], data=_traces(frame, city, point, at, 100 * frame.violation)
-        )
+        go.Frame(name=f"{at:.0f}", traces=[0, 1, 2, 3, 4], data=_traces(frame, city, point, at))
         for frame, at in zip(frames, seconds, strict=True)
     ]
     still = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate"}
@@ -107,7 +141,8 @@ def page(city: City, frames: Sequence[Frame], file: str, *, period: float) -> No
     drawn.update_layout(
         title=f"{city.scenario.name}: {city.scenario.description}",
         template="plotly_white",
-        sliders=[{"steps": steps, "currentvalue": {"prefix": "seconds: "}}],
+        legend={"orientation": "h", "x": 0.63, "y": -0.08},
+        sliders=[{"steps": steps, "currentvalue": {"prefix": "seconds: "}, "len": 0.6}],
         updatemenus=[{"type": "buttons", "buttons": buttons, "x": 0.0, "y": 1.12, "direction": "left"}],
     )
     drawn.update_yaxes(scaleanchor="x", row=1, col=1)
@@ -115,8 +150,8 @@ def page(city: City, frames: Sequence[Frame], file: str, *, period: float) -> No
     drawn.write_html(file, include_plotlyjs=True)
 
 
-def _traces(frame: Frame, city: City, point: np.ndarray, at: float, violation: float) -> list[object]:
-    """Nodes, new replicas, DAGs, and where on the course of violations this is."""
+def _traces(frame: Frame, city: City, point: FloatArray, at: float) -> list[object]:
+    """Nodes, new replicas, DAGs, their limits, and where in the course of the episode this is."""
     import plotly.graph_objects as go  # noqa: PLC0415
 
     told = [
@@ -136,9 +171,9 @@ def _traces(frame: Frame, city: City, point: np.ndarray, at: float, violation: f
             "reversescale": True,
             "cmin": 0,
             "cmax": 1,
-            "size": 11,
+            "size": [16 if down else 11 for down in frame.down],
             "symbol": ["x" if down else "circle" for down in frame.down],
-            "line": {"color": "black", "width": 1},
+            "line": {"color": [FAILED if down else "black" for down in frame.down], "width": 1},
             "colorbar": {"title": "CPU", "x": 0.58, "len": 0.5},
         },
     )
@@ -148,19 +183,29 @@ def _traces(frame: Frame, city: City, point: np.ndarray, at: float, violation: f
         y=[value for _, y in ends for value in (*y, None)],
         mode="lines",
         name="users to new replicas",
-        line={"color": "#0072b2", "width": 1},
+        line={"color": MOVED, "width": 1},
         hoverinfo="skip",
     )
-    order = np.argsort(-frame.ratio, kind="stable")
-    ratio = np.minimum(frame.ratio[order], MOST)
+    order, height, colours = _ordered(frame)
+    rank = list(range(len(order)))
+    told = [f"{frame.names[d]}: {frame.latency[d] / MS:.1f} of {frame.limit[d] / MS:.1f} ms" for d in order]
     bars = go.Bar(
-        x=list(range(len(ratio))),
-        y=ratio,
-        text=[frame.names[d] for d in order],
+        x=rank,
+        y=height,
+        text=told,
         textposition="none",
-        hoverinfo="text+y",
+        hoverinfo="text",
         showlegend=False,
-        marker={"color": [LATE if value > 1 else IN_TIME for value in ratio]},
+        marker={"color": colours},
     )
-    now = go.Scatter(x=[at], y=[violation], mode="markers", marker={"color": "black"}, showlegend=False)
-    return [nodes, lines, bars, now]
+    limits = go.Scatter(
+        x=rank,
+        y=frame.limit[order] / MS,
+        mode="lines",
+        line={"color": "black", "shape": "hvh", "width": 1.5},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    here = {"color": "black", "size": 9}
+    now = go.Scatter(x=[at], y=[100 * frame.violation], mode="markers", marker=here, showlegend=False)
+    return [nodes, lines, bars, limits, now]

@@ -10,7 +10,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.optimize import linear_sum_assignment
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int64]
+"""Group numbers."""
 METRES_PER_DEGREE = 111_195.0
 """Of latitude, on a sphere of 6,371 km."""
 SLACK = 1.12
@@ -47,7 +48,7 @@ class Frame:
         return self.latitude + y / METRES_PER_DEGREE, self.longitude + x / self.scale
 
 
-def divide(points: FloatArray, count: int, seed: int) -> IntArray:
+def divide(points: FloatArray, count: int, seed: int) -> Labels:
     """Assign (site, 2) points to `count` compact groups of at most SLACK times the average size.
 
     Seeded k-means whose assignment step is the cheapest one with bounded groups; groups are numbered

@@ -24,6 +24,7 @@ LINKS = {
     "microwave": ("#d55e00", 0.5, "-"),
 }
 """Colour, width and style of a class of links; all others are links between neighbours."""
+VENUE = "#d55e00"
 NEIGHBOURS = ("#333333", 0.9, "-")
 
 
@@ -39,8 +40,9 @@ def draw(city: City, venues: FloatArray, file: str) -> None:
     if len(venues):
         radius = city.scenario.demand.venues.metres / KM
         for x, y in venues / KM:
-            axes.add_patch(Circle((x, y), radius, fill=False, color="#d55e00", linewidth=1.5, zorder=5))
-        axes.plot([], [], "o", color="#d55e00", markersize=9, fillstyle="none", label="hot spot, venue")
+            axes.add_patch(Circle((x, y), radius, fill=False, color=VENUE, linewidth=1.5, zorder=5))
+        # In a wide city the circle is a dot; the mark is not.
+        axes.plot(*venues.T / KM, "P", color=VENUE, markersize=9, zorder=5, label="hot spot, venue")
     _nodes(axes, city, place)
     axes.set(xlabel="km east", ylabel="km north", aspect="equal", title=_title(city))
     axes.margins(0.02)
@@ -69,15 +71,9 @@ def write_page(city: City, venues: FloatArray, file: str) -> None:
     page.add_scatter(
         x=users[:, 0], y=users[:, 1], mode="markers", name="users", marker=spot, hoverinfo="skip"
     )
-    ring = {"color": "rgba(0,0,0,0)", "size": 34, "line": {"color": "#d55e00", "width": 2}}
-    page.add_scatter(
-        x=venues[:, 0] / KM,
-        y=venues[:, 1] / KM,
-        mode="markers",
-        name="hot spots",
-        marker=ring,
-        hoverinfo="skip",
-    )
+    mark = {"color": VENUE, "size": 12, "symbol": "cross"}
+    x, y = venues.T / KM
+    page.add_scatter(x=x, y=y, mode="markers", name="hot spots", marker=mark, hoverinfo="skip")
     for tier, size, symbol in (("edge", 9, "circle"), ("controller", 16, "square"), ("core", 24, "star")):
         nodes = [node for node in city.nodes if node.tier == tier]
         x, y = np.array([place[node.name] for node in nodes]).T

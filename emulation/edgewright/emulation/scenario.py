@@ -39,7 +39,7 @@ class Sites(Model):
     choose: Literal["all", "central", "around", "extended", "clustered"] = "all"
     """`all` sites; the `count` most `central` ones; `count` synthetic ones scattered `around` the real;
     the real ones `extended` by synthetic ones; or the centres of `count` clusters of them."""
-    scatter_metres: Positive = 120.0
+    scatter_metres: float = Field(default=120.0, gt=0, le=10_000)
     """Standard deviation of a synthetic site's distance to its real one, east and north."""
     file: str | None = None
     """CSV of sites instead of the EUA dataset's, such as OpenCelliD's; relative to the scenario file."""

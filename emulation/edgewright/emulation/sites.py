@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
+from edgewright.core.radio import LINE_OF_SIGHT
 from edgewright.emulation import eua, towers
 from edgewright.emulation.eua import Site
 from edgewright.emulation.fields import ScenarioError
@@ -12,7 +13,7 @@ from edgewright.emulation.geography import FloatArray, Frame
 from edgewright.emulation.scenario import Scenario, Sites
 
 CLUSTERED = 20_000
-"""Positions that are clustered at most; of more, so many are drawn."""
+"""Positions of a file that are clustered at most; of more, so many are drawn."""
 
 
 class Ground(NamedTuple):
@@ -26,7 +27,7 @@ class Ground(NamedTuple):
 
 def ground(scenario: Scenario) -> Ground:
     """Sites and users of a scenario, stretched, in one frame; ScenarioError where its data do not suffice."""
-    real = _real(scenario.sites)
+    real = _real(scenario.sites, scenario.seed)
     sites = _choose(scenario.sites, real, scenario.seed)
     users = np.array(eua.users()) if scenario.sites.file is None else _users(real, scenario)
     extent = np.array([*_degrees(real), *_degrees(sites), *users])
@@ -38,16 +39,32 @@ def ground(scenario: Scenario) -> Ground:
             Site(site.id, site.title, *_pair(degrees)) for site, degrees in zip(sites, moved, strict=True)
         )
     frame = Frame.around(_pair(point) for point in extent)
-    return Ground(frame, sites, tuple(frame.metres(*_pair(user)) for user in extent[-len(users) :]))
+    people = np.array([frame.metres(*_pair(user)) for user in extent[-len(users) :]])
+    if scenario.sites.choose == "central":
+        people = _near(people, np.array([frame.metres(site.latitude, site.longitude) for site in sites]))
+    return Ground(frame, sites, tuple(_pair(point) for point in people))
 
 
-def _real(wanted: Sites) -> tuple[Site, ...]:
+def _near(users: FloatArray, sites: FloatArray) -> FloatArray:
+    """Those of `users` (n, 2) who are no farther from a site than sites are from each other: the others are
+    not this city's."""
+    apart = np.hypot(*(sites[:, None] - sites[None, :]).transpose(2, 0, 1))
+    np.fill_diagonal(apart, 0.0 if len(sites) == 1 else np.inf)
+    away = np.hypot(*(users[:, None] - sites[None, :]).transpose(2, 0, 1)).min(axis=1)
+    near: FloatArray = users[away <= max(apart.min(axis=1).max(), LINE_OF_SIGHT)]
+    return near
+
+
+def _real(wanted: Sites, seed: int) -> tuple[Site, ...]:
     if wanted.file is None:
         return eua.sites()
     columns = wanted.columns
     found = towers.positions(
         wanted.file, latitude=columns.latitude, longitude=columns.longitude, bounds=wanted.bounds
     )
+    if wanted.choose == "clustered" and len(found) > CLUSTERED:
+        drawn = np.random.default_rng([seed, 1]).choice(len(found), CLUSTERED, replace=False)
+        found = found[np.sort(drawn)]
     return tuple(Site(f"t{row + 1:05d}", f"site {row + 1}", *_pair(point)) for row, point in enumerate(found))
 
 
@@ -82,12 +99,9 @@ def _around(wanted: Sites, real: tuple[Site, ...], count: int, seed: int) -> tup
 
 
 def _clustered(real: tuple[Site, ...], count: int, seed: int) -> tuple[Site, ...]:
-    """Centres of `count` clusters of the sites: seeded k-means, on a sample of CLUSTERED where there are
-    more."""
+    """Centres of `count` clusters of the sites, by seeded k-means."""
     rng = np.random.default_rng([seed, count])
     points = _metres(real)
-    if len(points) > CLUSTERED:
-        points = points[np.sort(rng.choice(len(points), CLUSTERED, replace=False))]
     if len(points) == count:
         return real
     centres, label = kmeans2(points, count, minit="++", seed=rng)

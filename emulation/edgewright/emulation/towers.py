@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from edgewright.emulation.fields import ScenarioError
+from edgewright.emulation.fields import UNREADABLE, ScenarioError
 from edgewright.emulation.geography import FloatArray
 
 MOST_ROWS = 5_000_000
@@ -34,25 +34,11 @@ def positions(
     east) keeps what lies within. Raises ScenarioError naming file, row and column for anything that is no
     position, for no rows at all, and beyond MOST_ROWS.
     """
-    found = array("d")
-    with _open(file) as stream:
-        rows: Iterator[list[str]] = csv.reader(stream)
-        first = next(rows, None)
-        if first is None:
-            raise ScenarioError(f"{file} is empty: a CSV with a column of latitudes and one of longitudes")
-        columns, number = _columns(file, first, latitude, longitude), 1
-        if columns is None:
-            columns, number = (OPENCELLID.index("lat"), OPENCELLID.index("lon")), 0
-            rows = _again(first, rows)
-        for row in rows:
-            number += 1
-            if not row:
-                continue
-            if number > MOST_ROWS:
-                raise ScenarioError(
-                    f"{file} has more than {MOST_ROWS:,} rows: cut it down to the region of the city first"
-                )
-            found.extend(_position(file, number, row, columns))
+    try:
+        with _open(Path(file)) as stream:
+            found = _read(file, stream, latitude, longitude)
+    except UNREADABLE as error:
+        raise ScenarioError(f"{file} cannot be read as a CSV: {error}") from error
     points = np.frombuffer(found, dtype=np.float64).reshape(-1, 2)
     if bounds is not None:
         south, west, north, east = bounds
@@ -66,14 +52,33 @@ def positions(
     return distinct
 
 
-def _open(file: str) -> TextIO:
-    path = Path(file)
-    try:
-        if path.suffix == ".gz":
-            return gzip.open(path, "rt", newline="")
-        return path.open(newline="")
-    except OSError as error:
-        raise ScenarioError(f"{file} cannot be read: {error.strerror}") from error
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", newline="", encoding="utf-8-sig")
+    return path.open(newline="", encoding="utf-8-sig")
+
+
+def _read(file: str, stream: TextIO, latitude: str | None, longitude: str | None) -> "array[float]":
+    """Latitude and longitude of every row, one after the other."""
+    found = array("d")
+    rows: Iterator[list[str]] = csv.reader(stream)
+    first = next(rows, None)
+    if first is None:
+        raise ScenarioError(f"{file} is empty: a CSV with a column of latitudes and one of longitudes")
+    columns, number = _columns(file, first, latitude, longitude), 1
+    if columns is None:
+        columns, number = (OPENCELLID.index("lat"), OPENCELLID.index("lon")), 0
+        rows = _again(first, rows)
+    for row in rows:
+        number += 1
+        if not row:
+            continue
+        if number > MOST_ROWS:
+            raise ScenarioError(
+                f"{file} has more than {MOST_ROWS:,} rows: cut it down to the region of the city first"
+            )
+        found.extend(_position(file, number, row, columns))
+    return found
 
 
 def _again(first: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -8,6 +8,7 @@ from edgewright.core.service import CPU
 from edgewright.core.units import MS
 from edgewright.emulation import city, eua, scenario
 from edgewright.emulation.city import City
+from edgewright.emulation.demand.coverage import survey
 from edgewright.emulation.fields import ScenarioError
 from edgewright.emulation.scenario import Scenario
 
@@ -82,11 +83,21 @@ def test_a_backbone_of_topohub_replaces_the_trunks() -> None:
     [
         ({"backbone": {"topology": "gabriel/none"}}, "topohub has no 'gabriel/none'"),
         ({"edge": {"cpu": [0.1, 0.2], "memoryGb": [8, 16]}}, "without capacity"),
+        ({"radio": []}, "city metro has no cell"),
     ],
 )
 def test_impossible_cities_are_refused(fields: dict[str, object], words: str) -> None:
     with pytest.raises(ScenarioError, match=words):
-        city.build(changed(**fields))
+        survey(city.build(changed(**fields)))
+
+
+def test_the_middle_of_a_city_has_its_own_users_only(metro: City) -> None:
+    small = city.build(scenario.load("metro-small"))
+    sites = np.array([node.location for node in small.nodes if node.tier == "edge"])
+    users = np.array(small.users)
+    away = np.hypot(*(users[:, None] - sites[None, :]).transpose(2, 0, 1)).min(axis=1)
+    assert 100 < len(users) < len(metro.users)
+    assert away.max() <= 250.0
 
 
 @pytest.mark.parametrize(
@@ -99,6 +110,9 @@ def test_impossible_cities_are_refused(fields: dict[str, object], words: str) ->
         ({"interference": 1.5}, "interference"),
         ({"neighbours": [{"name": "a", "metres": -5, "gbps": 1, "switchMs": 1}]}, "neighbours.0.metres"),
         ({"demand": {"requestsPerSecond": [0, 10]}}, "demand.requestsPerSecond.low"),
+        ({"demand": {"requestsPerDag": 0.001}}, "DAGs at a time in a region: at most 1,000"),
+        ({"demand": {"lifeMinutes": 0.001}}, "demand.lifeMinutes"),
+        ({"edge": {"cpu": [6, 1e30], "memoryGb": [8, 16]}}, "edge.cpu.high"),
         ({"demand": {"mobility": [{"name": "a", "share": 0.5, "model": "static"}]}}, "add up to 0.5"),
         ({"demand": {"mobility": [{"name": "a", "share": 1, "model": "trace"}]}}, "`file` goes with"),
         ({"demand": {"mobility": [{"name": "a", "share": 1, "model": "waypoint"}]}}, "metresPerSecond"),

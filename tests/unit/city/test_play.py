@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from edgewright.agents import policies
+from edgewright.core.problem import UNPLACED, Decision, Problem
 from edgewright.emulation import film
+from edgewright.emulation.causes import FAILURE, FILLED, WAITING
 from edgewright.emulation.demand.episode import Demand, episode
 from edgewright.emulation.demand.settings import Failures
 from edgewright.emulation.playing import Frame, play
@@ -36,6 +38,37 @@ def test_the_policy_places_what_arrives(frames: list[Frame]) -> None:
     first, last = frames[0], frames[5]
     assert np.isfinite(last.ratio).mean() > np.isfinite(first.ratio).mean()
     assert all(0.0 <= frame.violation <= 1.0 for frame in frames)
+
+
+def test_what_is_late_has_a_cause(frames: list[Frame]) -> None:
+    lost = np.concatenate([frame.late.sum(axis=1) for frame in frames])
+    assert (lost <= 1.0 + 1e-9).all()
+    assert (lost >= 0.0).all()
+    for frame in frames:
+        unserved = np.isinf(frame.latency)
+        assert (frame.late[unserved][:, [WAITING, FAILURE]].sum(axis=1) == 1.0).all()
+        assert not frame.late[~unserved][:, WAITING].any()
+    assert frames[0].late[:, WAITING].any()
+    assert any(frame.late[:, FAILURE].any() for frame in frames[6:9])
+
+
+def test_replicas_follow_their_users(world: Demand) -> None:
+    drawn = episode(world, seed=5, periods=36)
+    moved = play(world, drawn, policies.create("heuristic"), seed=5)
+    stayed = play(world, drawn, Stubborn(), seed=5)
+    a, b = (np.mean([frame.violation for frame in frames[FILLED:]]) for frames in (moved, stayed))
+    assert a < b
+
+
+class Stubborn:
+    """The heuristic, but it never moves what is placed."""
+
+    name = "stubborn"
+
+    def place(self, problem: Problem, *, seconds: float) -> Decision:
+        if (problem.fixed != UNPLACED).any():
+            return Decision(problem.fixed, self.name, np.inf)
+        return policies.create("heuristic").place(problem, seconds=seconds)
 
 
 def test_it_becomes_a_film_and_a_page(frames: list[Frame], world: Demand, tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ import yaml
 
 from edgewright.agents.policies import create
 from edgewright.core.arrays import compile_visits
-from edgewright.core.service import CPU, ServiceDag
+from edgewright.core.problem import World
+from edgewright.core.service import CPU, Ingress, Invocation, Microservice, Qos, ServiceDag
+from edgewright.core.service import Demand as Arrivals
 from edgewright.core.units import CORE_SPEED, KB, MS
 from edgewright.emulation.demand import templates, workload
 from edgewright.emulation.demand.episode import Demand
+from edgewright.emulation.demand.figures import means
 from edgewright.emulation.demand.workload import ServiceClass
 from edgewright.emulation.fields import ScenarioError
 
@@ -69,10 +72,30 @@ def test_the_best_idle_placement_is_good_enough(world: Demand) -> None:
     assert (pool.idle <= templates.SLACK).all()
     for row in range(0, len(pool.dags), 7):
         dag, region = pool.dags[row], city.regions[pool.region[row]]
-        allowed = np.array([node.name in {*region.nodes, "core"} for node in city.nodes])
-        decision = create("heuristic").place(templates.alone(city.substrate, dag, allowed), seconds=60)
+        allowed = np.array([node.name in region.nodes for node in city.nodes])
+        idle = World(city.substrate, np.zeros_like(city.substrate.capacity))
+        decision = create("heuristic").place(templates.alone(idle, dag, allowed), seconds=60)
         assert decision.prediction is not None
         assert decision.prediction.percentile / (dag.qos.max_latency or 1) == pytest.approx(pool.idle[row])
+
+
+def test_what_was_drawn_is_kept_beside_what_was_accepted(world: Demand) -> None:
+    pool = world.pool
+    assert len(pool.first) == len(pool.dags)
+    assert [dag.name for dag in pool.first] == [dag.name for dag in pool.dags]
+    same = [a is b for a, b in zip(pool.first, pool.dags, strict=True)]
+    assert any(same)
+    assert not all(same)
+    kept = [len(a.microservices) == len(b.microservices) for a, b in zip(pool.first, pool.dags, strict=True)]
+    assert np.mean(kept) > 0.9, "acceptance leaves sizes alone"
+
+
+def test_figures_of_a_dag() -> None:
+    calls = tuple(Invocation(a, b, 1.0) for a, b in (("a", "b"), ("b", "c"), ("a", "c")))
+    microservices = tuple(Microservice(n, (0.5, 1e9, 0, 0, 0, 1), work=2e7) for n in "abc")
+    ingress, qos = Ingress(node="n", rate=5e9), Qos(max_latency=0.02)
+    dag = ServiceDag("x", "y", microservices, calls, Arrivals(50.0, 1e6), ingress, qos)
+    assert means([dag]).tolist() == pytest.approx([3, 3, 3, 50, 1.5, 0.3, 60, 20, 5])
 
 
 def test_rejections_are_counted(world: Demand) -> None:

@@ -57,6 +57,27 @@ def test_what_is_no_position_is_named_by_row(tmp_path: Path, text: str, words: s
         towers.positions(str(file))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("image.csv", b"\x89PNG\r\n\xff\xfe"),
+        ("image.csv.gz", b"no gzip at all"),
+        ("cut.csv.gz", gzip.compress((HEAD + "\n" + opencellid(50)).encode())[:-200]),
+    ],
+)
+def test_what_is_no_csv_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(ScenarioError, match=rf"{name} cannot be read as a CSV"):
+        towers.positions(str(file))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_text("lat,lon\n-33.5,151.5\n", encoding="utf-8-sig")
+    assert towers.positions(str(file)).tolist() == [[-33.5, 151.5]]
+
+
 def test_columns_may_be_named(tmp_path: Path) -> None:
     file = tmp_path / "sites.csv"
     file.write_text("name,breite,laenge\na,-33.5,151.5\n")

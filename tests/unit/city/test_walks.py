@@ -137,6 +137,12 @@ def test_traces_in_degrees_become_metres(tmp_path: Path) -> None:
     assert step == pytest.approx([111.195 * np.cos(np.radians(37.8)), 111.195])
 
 
+def test_a_trace_that_lasts_for_ages_is_cut(tmp_path: Path) -> None:
+    file = tmp_path / "slow.csv"
+    file.write_text(HEAD + "a,0,0,0\na,1e13,1,1\n")
+    assert traces.read(str(file), 10.0).length.tolist() == [traces.LONGEST]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgewright.core.arrays import compile_dag
-from edgewright.core.radio import BANDS, BUILT_UP, band_rate, cell_rate, noise_rise, received
+from edgewright.core.radio import BANDS, BUILT_UP, attachment, band_rate, cell_rate, noise_rise, received
 from edgewright.core.routes import compile_substrate
 from edgewright.core.service import Demand, Ingress, Microservice, ServiceDag
 from edgewright.core.substrate import Node
@@ -61,3 +61,14 @@ def test_a_node_s_interference_lowers_the_rate_of_its_users() -> None:
         rates.append(compile_dag(dag, compile_substrate([node])).cell_rate)
     assert rates[0] == cell_rate(frozenset({"sub6"}), 150.0)
     assert rates[1] < 0.6 * rates[0]
+
+
+def test_a_rate_that_is_known_replaces_the_one_of_the_distance() -> None:
+    node = Node("n", (4.0, 1e9, 0.0, 0.0, 0.0, 9.0), radio=frozenset({"sub6"}), latency=(0.0, 0.001, 0.0))
+    wired = Node("w", (4.0, 1e9, 0.0, 0.0, 0.0, 9.0))
+    substrate = compile_substrate((node, wired), ())
+    near = cell_rate(node.radio, 50.0)
+    assert attachment(substrate, Ingress(node="n"), immersive=False) == (0, near, 0.001)
+    assert attachment(substrate, Ingress(node="n", rate=7e8), immersive=True) == (0, 7e8, 0.001)
+    assert attachment(substrate, Ingress(node="w", rate=7e8), immersive=False) == (1, np.inf, 0.0)
+    assert attachment(substrate, Ingress(node="gone"), immersive=False) is None

@@ -9,6 +9,7 @@ from edgewright.core.radio import BANDS, BUILT_UP, LINE_OF_SIGHT, band_rate, rec
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray
 from edgewright.emulation.city import City
 from edgewright.emulation.demand.walks import Raster
+from edgewright.emulation.fields import ScenarioError
 
 HEARD = 8
 """Cells that are kept for each point: the strongest ones."""
@@ -63,9 +64,13 @@ def survey(city: City) -> Coverage:
 
     A mast is seen for LINE_OF_SIGHT metres in open directions and BUILT_UP in closed ones ([MAPPO]
     'Environment setup': 250 m with line of sight, 100 m without); how many are closed shrinks with the city's
-    stretch.
+    stretch. ScenarioError for a city without cells.
     """
     rows = np.array([i for i, node in enumerate(city.nodes) if node.radio], np.int32)
+    if not len(rows):
+        raise ScenarioError(
+            f"city {city.scenario.name} has no cell: give a band under `radio` a share above 0 of the sites"
+        )
     sites = np.array([city.nodes[i].location for i in rows], float)
     everything = np.vstack([sites, np.array(city.users, float).reshape(-1, 2)])
     low, high = everything.min(axis=0) - MARGIN, everything.max(axis=0) + MARGIN

@@ -12,7 +12,10 @@ from edgewright.emulation.fields import ScenarioError
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Places where a group of users may be, U of them, and the city's hot spots, V of them."""
+    """Places where a group of users may be, U of them, and the city's hot spots, V of them.
+
+    First the `usual` places, then those at masts that serve a usual one.
+    """
 
     position: FloatArray
     """(U, 2) metres."""
@@ -20,14 +23,23 @@ class Groups:
     """(U,) node of the cell that serves there."""
     region: IntArray
     """(U,) index into `city.regions` of that cell."""
+    rate: FloatArray
+    """(U,) bit/s of a user there, alone in the cell."""
     venue: FloatArray
     """(V, 2) metres."""
+    usual: int
     requests: FloatArray
     """(regions,) requests per second of each region in its busiest hour."""
 
-    def draw(self, region: int, random: np.random.Generator, *, venue_share: float, reach: float) -> int:
-        """A place whose cell is in `region`; at a chance of `venue_share` within `reach` of a hot spot."""
+    def at_mast(self, region: int, random: np.random.Generator) -> int:
+        """A place at a mast of `region`; any place there if it has none."""
         here = np.flatnonzero(self.region == region)
+        masts = here[here >= self.usual]
+        return int(random.choice(masts if len(masts) else here))
+
+    def draw(self, region: int, random: np.random.Generator, *, venue_share: float, reach: float) -> int:
+        """A usual place in `region`; at a chance of `venue_share` within `reach` of a hot spot."""
+        here = np.flatnonzero(self.region[: self.usual] == region)
         if len(self.venue) and random.random() < venue_share:
             away = np.hypot(*(self.position[here, None, :] - self.venue[None, :, :]).transpose(2, 0, 1))
             near = here[away.min(axis=1) <= reach]
@@ -36,7 +48,7 @@ class Groups:
 
 
 def survey(city: City, coverage: Coverage) -> Groups:
-    """The city's users as places, and a place at each mast that serves none of them.
+    """The city's users as usual places, a place at each mast that serves none of them, and at the others.
 
     Hot spots are where most users are nearby, apart from each other. A region asks between the two ends of
     `requestsPerSecond`, in proportion to its users. Raises ScenarioError for a region where nobody can be.
@@ -46,8 +58,11 @@ def survey(city: City, coverage: Coverage) -> Groups:
     serving = coverage.cell[coverage.point(users), 0]
     masts = np.array([i for i, node in enumerate(city.nodes) if node.radio], np.int32)
     unused = np.setdiff1d(masts, serving)
-    position = np.vstack([users, np.array([city.nodes[i].location for i in unused]).reshape(-1, 2)])
-    cell = coverage.cell[coverage.point(position), 0]
+    used = np.setdiff1d(masts, unused)
+    sites = [city.nodes[i].location for i in (*unused, *used)]
+    position = np.vstack([users, np.array(sites, float).reshape(-1, 2)])
+    point = coverage.point(position)
+    cell = coverage.cell[point, 0]
     number = {region.name: row for row, region in enumerate(city.regions)}
     region = np.array([number[city.nodes[i].region] for i in cell], np.int32)
     for row in np.setdiff1d(np.arange(len(city.regions)), region)[:1]:
@@ -63,7 +78,9 @@ def survey(city: City, coverage: Coverage) -> Groups:
         position,
         cell,
         region,
+        coverage.rate[point, 0],
         _venues(users, settings.venues.count, settings.venues.metres),
+        len(users) + len(unused),
         asked.low + share * (asked.high - asked.low),
     )
 

@@ -35,8 +35,8 @@ class Bursts(Model):
     """Pareto on/off sessions of which every group of users has several ([MAPPO] 'Environment setup')."""
 
     sessions: int = Field(default=12, ge=1, le=100)
-    on_seconds: Positive = 20.0
-    off_seconds: Positive = 60.0
+    on_seconds: float = Field(default=20.0, ge=1, le=86_400)
+    off_seconds: float = Field(default=60.0, ge=1, le=86_400)
     shape: float = Field(default=1.4, gt=1, le=3)
     """Of the Pareto law; between 1 and 2 the load is self-similar (Hurst parameter 0.8 for 1.4)."""
 
@@ -53,7 +53,7 @@ class Venues(Model):
     """How much more they ask while it lasts."""
     per_hour: float = Field(default=0.5, ge=0, le=10)
     """Mean number of events at each venue."""
-    minutes: Positive = 20.0
+    minutes: float = Field(default=20.0, ge=1, le=1440)
 
 
 class Failures(Model):
@@ -67,6 +67,8 @@ class Failures(Model):
     """Periods until they are back."""
 
 
+MOST_DAGS = 1_000
+"""DAGs that a region may have at a time, on average."""
 MOVERS = (
     Mover(name="static", share=0.5, model="static"),
     Mover(name="walking", share=0.35, model="waypoint", metres_per_second=1.4),
@@ -83,7 +85,7 @@ class DemandSettings(Model):
     """Of a region in its busiest hour: the region with the fewest users and that with the most."""
     requests_per_dag: Positive = 55.0
     """Mean of a DAG; a region has on average its requests divided by this many DAGs at a time."""
-    life_minutes: Positive = 20.0
+    life_minutes: float = Field(default=20.0, ge=1, le=100_000)
     """Mean life of a DAG, exponential."""
     cross_region: Share = 0.275
     """Share of the DAGs whose users are in another region; [MAPPO]: 20-35 %."""
@@ -97,4 +99,11 @@ class DemandSettings(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         add_up("mobility", (mover.share for mover in self.mobility))
+        at_a_time = self.requests_per_second.high / self.requests_per_dag
+        if at_a_time > MOST_DAGS:
+            raise ValueError(
+                f"requestsPerSecond {self.requests_per_second.high:g} over requestsPerDag "
+                f"{self.requests_per_dag:g} are {at_a_time:,.0f} DAGs at a time in a region: at most "
+                f"{MOST_DAGS:,}"
+            )
         return self

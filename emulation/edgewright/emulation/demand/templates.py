@@ -10,24 +10,24 @@ import numpy as np
 from edgewright.agents.policies import create
 from edgewright.core.physics import impossible
 from edgewright.core.problem import UNPLACED, Problem, World
-from edgewright.core.service import Demand, Ingress, Invocation, Microservice, Qos, ServiceDag
-from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate
-from edgewright.core.units import CORE_SPEED, GIB, KB, M_INSTRUCTIONS, MS
+from edgewright.core.radio import IMMERSIVE_RATE
+from edgewright.core.service import Ingress, ServiceDag
+from edgewright.core.substrate import BoolArray, FloatArray, IntArray
+from edgewright.core.units import MS
 from edgewright.emulation.city import City
+from edgewright.emulation.demand.drawing import draw_dag
 from edgewright.emulation.demand.groups import Groups
-from edgewright.emulation.demand.shapes import Shape, draw_shape
+from edgewright.emulation.demand.shapes import draw_shape
 from edgewright.emulation.demand.workload import ServiceClass, Workload
-from edgewright.emulation.fields import Range, ScenarioError
+from edgewright.emulation.fields import ScenarioError
 
 SLACK = 0.7
 """A DAG is accepted if its best placement on an idle city has its 95th percentile within this share of its
 limit."""
-SPREAD = (0.8, 1.25)
-"""Of a DAG's requests around its class's, and of a replica's utilisation around its DAG's."""
-SIZINGS = 400
-"""Draws of CPU and work for one rate, before that rate is given up."""
 WORKS, DRAWS, SIZES = 4, 40, 8
 """Draws of work for a DAG, of DAGs for a size, and of sizes before the workload is refused."""
+PATIENCE = 20
+"""Draws of DAGs for a size before its users are sought at masts."""
 FAR = 1.6
 """Beyond so many times SLACK other work would not help; other users or another limit may."""
 GIVEN_UP = "sizes given up"
@@ -51,6 +51,8 @@ class Pool:
     """How many draws were rejected, by reason."""
     idle: FloatArray
     """(D,) 95th percentile of the best idle placement over the limit."""
+    first: tuple[ServiceDag, ...]
+    """(D,) what was drawn first for each, accepted or not: compared with `dags`, how biased the pool is."""
 
 
 def make_pool(city: City, groups: Groups, workload: Workload, *, seed: int) -> Pool:
@@ -72,6 +74,7 @@ def make_pool(city: City, groups: Groups, workload: Workload, *, seed: int) -> P
         tuple(kind for each in drawn for kind in each.kind),
         dict(sorted(rejected.items())),
         np.concatenate([each.idle for each in drawn]),
+        tuple(dag for each in drawn for dag in each.first),
     )
 
 
@@ -81,19 +84,15 @@ class _Region:
     def __init__(
         self, city: City, groups: Groups, workload: Workload, number: int, random: np.random.Generator
     ) -> None:
-        self.city, self.groups, self.workload, self.number, self.random = (
-            city,
-            groups,
-            workload,
-            number,
-            random,
-        )
+        self.city, self.groups, self.workload = city, groups, workload
+        self.number, self.random = number, random
         self.settings = city.scenario.demand
         self.rejected: Counter[str] = Counter()
-        mine = {*city.regions[number].nodes, city.core.name}
-        self.allowed: BoolArray = np.array([node.name in mine for node in city.nodes])
-        classes = workload.classes
-        self.weight = sum(each.share * each.request_weight for each in classes)
+        self.allowed: BoolArray = np.zeros(len(city.nodes), np.bool_)
+        self.allowed[city.members[number]] = True
+        self.idle = World(city.substrate, np.zeros_like(city.substrate.capacity))
+        self.weight = sum(each.share * each.request_weight for each in workload.classes)
+        self.first: list[ServiceDag] = []
 
     def draw(self) -> Pool:
         """The region's part of the pool."""
@@ -106,7 +105,13 @@ class _Region:
             idle.append(ratio)
         region = np.full(len(dags), self.number, np.int32)
         return Pool(
-            tuple(dags), region, np.array(places, np.int32), tuple(kinds), self.rejected, np.array(idle)
+            tuple(dags),
+            region,
+            np.array(places, np.int32),
+            tuple(kinds),
+            self.rejected,
+            np.array(idle),
+            tuple(self.first),
         )
 
     def _accepted(self, given: ServiceClass, name: str) -> tuple[ServiceDag, int, float]:
@@ -115,12 +120,13 @@ class _Region:
         Its size and whether its users are abroad are drawn first and kept through DRAWS others, so that
         acceptance leaves their laws alone; where it cannot (counted as GIVEN_UP), both are drawn again.
         """
-        before = Counter(self.rejected)
+        before, drawn = Counter(self.rejected), len(self.first)
         for _ in range(SIZES):
             size = int(self.random.integers(*given.microservices, endpoint=True))
             abroad = len(self.city.regions) > 1 and self.random.random() < self.settings.cross_region
-            for _ in range(DRAWS):
-                found = self._tried(given, name, size, abroad=abroad)
+            for draw in range(DRAWS):
+                found = self._tried(given, name, size, abroad=abroad, at_mast=draw >= PATIENCE)
+                del self.first[drawn + 1 :]
                 if found is not None:
                     return found
             self.rejected[GIVEN_UP] += 1
@@ -132,18 +138,30 @@ class _Region:
         )
 
     def _tried(
-        self, given: ServiceClass, name: str, size: int, *, abroad: bool
+        self, given: ServiceClass, name: str, size: int, *, abroad: bool, at_mast: bool
     ) -> tuple[ServiceDag, int, float] | None:
         """One draw of shape, users and limit with up to WORKS of work; None if none is accepted."""
         random = self.random
         shape = draw_shape(size, random)
-        place = self._place(abroad=abroad)
-        limit = random.uniform(given.limit_ms.low, given.limit_ms.high)
+        place = self._place(abroad=abroad, at_mast=at_mast)
+        limit = random.uniform(given.limit_ms.low, given.limit_ms.high) * MS
+        mean = self.settings.requests_per_dag * given.request_weight / self.weight
         for _ in range(WORKS):
-            dag = self._dag(given, name, shape, place, limit, abroad=abroad)
+            dag = draw_dag(
+                given,
+                shape,
+                random,
+                namespace=self.city.regions[self.number].name,
+                name=name,
+                requests=mean,
+                ingress=self._ingress(given, place),
+                limit=limit,
+                abroad=abroad,
+            )
             if dag is None:
                 self.rejected[OUTSIDE] += 1
                 continue
+            self.first.append(dag)
             ratio = self._ratio(dag)
             if ratio is None:
                 self.rejected[NOWHERE] += 1
@@ -155,83 +173,44 @@ class _Region:
                 break
         return None
 
-    def _place(self, *, abroad: bool) -> int:
-        """Where the users are: in the region, or in another one."""
+    def _place(self, *, abroad: bool, at_mast: bool) -> int:
+        """Where the users are: in the region, or in another one; where users usually are, or at a mast."""
         region = self.number
         if abroad:
             others = [row for row in range(len(self.city.regions)) if row != region]
             region = others[int(self.random.integers(len(others)))]
+        if at_mast:
+            return self.groups.at_mast(region, self.random)
         venues = self.settings.venues
         return self.groups.draw(region, self.random, venue_share=venues.share, reach=venues.metres)
 
-    def _dag(
-        self, given: ServiceClass, name: str, shape: Shape, place: int, limit: float, *, abroad: bool
-    ) -> ServiceDag | None:
-        """A DAG with drawn rate, work and resources; None where its work cannot be in the class's range."""
-        random = self.random
-        rate = self.settings.requests_per_dag * given.request_weight / self.weight * random.uniform(*SPREAD)
-        calls = random.random() < given.calls
-        sized = _sizes(given, shape, rate, random, calls=calls)
-        if sized is None:
-            return None
-        cpu, memory, work = sized
-        names = [f"s{number:02d}" for number in range(shape.size)]
-        payload = given.payload_kb * KB
-        sinks = 1 if calls else shape.size - len({caller for caller, _, _ in shape.calls})
-        top = random.random()
-        inner = _log_uniform(given.inner, top * random.random(len(shape.calls)))
-        return ServiceDag(
-            namespace=self.city.regions[self.number].name,
-            name=name,
-            microservices=tuple(
-                Microservice(
-                    name=names[m],
-                    request=(float(cpu[m]), float(memory[m]), 0.0, 0.0, 0.0, 1.0),
-                    work=float(work[m]),
-                    max_replicas=given.max_replicas,
-                )
-                for m in range(shape.size)
-            ),
-            invocations=tuple(
-                Invocation(
-                    source=names[a],
-                    target=names[b],
-                    payload=float(inner[row] * payload),
-                    response=float(inner[row] * payload) if calls else 0.0,
-                    calls=float(often) if calls else 1.0,
-                )
-                for row, (a, b, often) in enumerate(shape.calls)
-            ),
-            demand=Demand(
-                rate=rate,
-                payload=payload * (float(_log_uniform(given.inner, random.random())) if abroad else 1.0),
-                response=given.response_kb * KB / sinks,
-            ),
-            ingress=Ingress(node=self.city.nodes[int(self.groups.cell[place])].name),
-            qos=Qos(max_latency=limit * MS),
-            flow="requestResponse" if calls else "pipeline",
-            service_class=given.service_class,
-        )
+    def _ingress(self, given: ServiceClass, place: int) -> Ingress:
+        """The cell of a place, and how fast it is there for users of the class."""
+        rate = float(self.groups.rate[place])
+        if given.service_class == "immersive":
+            rate = max(rate, IMMERSIVE_RATE)
+        return Ingress(node=self.city.nodes[int(self.groups.cell[place])].name, rate=rate)
 
     def _ratio(self, dag: ServiceDag) -> float | None:
-        """95th percentile over the limit of the best placement found on the idle region and core; None: none.
+        """95th percentile over the limit of the best placement found on the idle region; None: none.
 
         Infinite where a bound shows at once that none can be good enough.
         """
         limit = dag.qos.max_latency or math.inf
-        masks = np.tile(self.allowed, (len(dag.microservices), 1))
+        # One object for both questions, as core compiles it once; its limit does not change what is best.
         tight = replace(dag, qos=replace(dag.qos, max_latency=SLACK * limit))
-        if impossible(tight, self.city.substrate, masks, every=True):
+        problem = alone(self.idle, tight, self.allowed)
+        if impossible(tight, self.city.substrate, problem.allowed, every=True):
             return math.inf
-        decision = create("heuristic").place(alone(self.city.substrate, dag, self.allowed), seconds=60.0)
+        decision = create("heuristic").place(problem, seconds=60.0)
         return None if decision.prediction is None else decision.prediction.percentile / limit
 
 
-def alone(substrate: Substrate, dag: ServiceDag, allowed: BoolArray) -> Problem:
-    """One replica of each microservice to place on an idle city, on the nodes `allowed` (N,)."""
+def alone(world: World, dag: ServiceDag, allowed: BoolArray) -> Problem:
+    """One replica of each microservice to place in `world`, on the nodes `allowed` (N,)."""
     stages = len(dag.microservices)
     return Problem(
-        world=World(substrate, np.zeros_like(substrate.capacity)),
+        world=world,
         dag=dag,
         stage=np.arange(stages, dtype=np.int32),
         fixed=np.full(stages, UNPLACED, dtype=np.int32),
@@ -251,36 +230,3 @@ def _mix(workload: Workload, count: int, random: np.random.Generator) -> list[Se
         )
     listed = [each for each, n in zip(workload.classes, whole, strict=True) for _ in range(int(n))]
     return [listed[row] for row in random.permutation(len(listed))]
-
-
-def _sizes(
-    given: ServiceClass, shape: Shape, rate: float, random: np.random.Generator, *, calls: bool
-) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-    """(cores, bytes, instructions per visit) of each stage, with the work in its range; None: not found.
-
-    Cores are log-uniform between the class's least and a top of the DAG's own, memory goes with them; work is
-    what keeps a replica busy for its utilisation at `rate`, given how often a request visits it.
-    """
-    visits = np.zeros(shape.size) if calls else np.ones(shape.size)
-    visits[0] = 1.0
-    for caller, called, often in shape.calls if calls else ():
-        visits[called] += visits[caller] * often
-    for _ in range(SIZINGS):
-        top = random.random()
-        place = top * random.random(shape.size)
-        cpu = np.round(_log_uniform(given.cpu, place), 3)
-        busy = random.uniform(given.utilisation.low, given.utilisation.high) * random.uniform(
-            *SPREAD, shape.size
-        )
-        busy = busy.clip(given.utilisation.low, given.utilisation.high)
-        per_request = busy * cpu * CORE_SPEED / rate
-        if given.work.low <= per_request.sum() / M_INSTRUCTIONS <= given.work.high:
-            memory = _log_uniform(given.memory_gb, place)
-            return cpu, np.round(memory * GIB), per_request / visits
-    return None
-
-
-def _log_uniform(given: Range, place: FloatArray | float) -> FloatArray:
-    """Values at `place` (0 to 1) of a range whose logarithm is linear."""
-    values: FloatArray = given.low * (given.high / given.low) ** np.asarray(place)
-    return values

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgewright.core.substrate import FloatArray, IntArray
-from edgewright.emulation.fields import ScenarioError
+from edgewright.emulation.fields import UNREADABLE, ScenarioError
 from edgewright.emulation.geography import METRES_PER_DEGREE
 
 MOST_ROWS = 2_000_000
@@ -39,7 +39,7 @@ def read(file: str, period: float) -> Traces:
     """
     moments: dict[str, list[tuple[float, float, float]]] = {}
     try:
-        with Path(file).open(newline="") as stream:
+        with Path(file).open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.reader(stream)
             who, when, north, east, degrees = _columns(file, next(rows, []))
             for number, row in enumerate(rows, 2):
@@ -63,8 +63,8 @@ def read(file: str, period: float) -> Traces:
                         f"{file}, row {number}: time {values[0]:g} of {name} is not after {known[-1][0]:g}"
                     )
                 known.append(values)
-    except OSError as error:
-        raise ScenarioError(f"{file} cannot be read: {error.strerror}") from error
+    except UNREADABLE as error:
+        raise ScenarioError(f"{file} cannot be read as a CSV: {error}") from error
     ways = [_resampled(np.array(each), period, degrees=degrees) for each in moments.values()]
     ways = [way for way in ways if len(way) > 1][:MOST_TRACES]
     if not ways:
@@ -96,5 +96,6 @@ def _resampled(rows: FloatArray, period: float, *, degrees: bool) -> FloatArray:
     away = rows[:, 1:] - rows[0, 1:]
     if degrees:
         away = away * METRES_PER_DEGREE * (math.cos(math.radians(rows[0, 2])), 1.0)
-    at = np.arange(rows[0, 0], rows[-1, 0] + 1e-9, period)[:LONGEST]
+    last = min(rows[-1, 0], rows[0, 0] + (LONGEST - 1) * period)
+    at = np.arange(rows[0, 0], last + 1e-9, period)
     return np.column_stack([np.interp(at, rows[:, 0], away[:, axis]) for axis in (0, 1)])

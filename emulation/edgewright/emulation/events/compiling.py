@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgewright.core.problem import PlacedDag
-from edgewright.core.radio import cell_rate, serving_cell
+from edgewright.core.radio import attachment
 from edgewright.core.service import CPU, ServiceDag, topological_order
 from edgewright.core.substrate import FloatArray, Substrate
 from edgewright.emulation.events.state import NONE
@@ -127,19 +127,14 @@ class _Build:
 
     def access(self, dag: ServiceDag) -> Access:
         """How the users of `dag` are attached; their cell's capacity becomes its fastest user's rate."""
-        serving = serving_cell(self.substrate, dag.ingress)
-        if serving is None:
-            if dag.ingress.node is not None:
-                raise ValueError(f"{_name(dag)}: ingress node {dag.ingress.node} is no node of the topology")
-            return None
-        cell, distance = serving
-        node, N = self.substrate.nodes[cell], len(self.substrate.nodes)
-        if not node.radio:
-            return cell, math.inf, 0.0
-        rate = cell_rate(node.radio, distance, immersive=dag.service_class == "immersive")
-        for station in (3 * N + cell, 4 * N + cell):
-            self.cells[station] = self.capacity[station] = max(self.cells[station], rate)
-        return cell, rate, node.latency[1]
+        found = attachment(self.substrate, dag.ingress, immersive=dag.service_class == "immersive")
+        if found is None and dag.ingress.node is not None:
+            raise ValueError(f"{_name(dag)}: ingress node {dag.ingress.node} is no node of the topology")
+        if found is not None and found[1] < math.inf:
+            (cell, rate, _), N = found, len(self.substrate.nodes)
+            for station in (3 * N + cell, 4 * N + cell):
+                self.cells[station] = self.capacity[station] = max(self.cells[station], rate)
+        return found
 
     def stream(self, name: str, **fields: Any) -> None:
         """One more stream of requests, with random numbers of its own by its name."""
