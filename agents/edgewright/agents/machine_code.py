@@ -28,7 +28,7 @@ def compile_all() -> None:
     from edgewright.agents.policy import unavailable  # noqa: PLC0415
     from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415
 
-    for algorithm in policies:  # an agent that compiled when asked would stand still, and outgrow its pod
+    for algorithm in policies:  # an agent that compiled when asked would decide nothing meanwhile
         if not unavailable(algorithm):
             rehearse_decision(algorithm)
     marker = _marker()
