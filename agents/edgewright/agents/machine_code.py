@@ -1,6 +1,6 @@
 """Machine code of the kernels on disk: whether it is there, and `python -m` this to put it there.
 
-Compiling takes about a minute and half a gigabyte, once per installation: hence a process of its own.
+Compiling takes more than a minute and half a gigabyte, once per installation: hence a process of its own.
 """
 
 from pathlib import Path
@@ -24,9 +24,13 @@ def compile_all() -> None:
     """Compile what is not compiled yet; does nothing when `complete`."""
     if complete():
         return
-    from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415 - loading compiles
+    from edgewright.agents.policies import policies  # noqa: PLC0415 - loading compiles
+    from edgewright.agents.policy import unavailable  # noqa: PLC0415
+    from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415
 
-    rehearse_decision()
+    for algorithm in policies:  # an agent that compiled when asked would decide nothing meanwhile
+        if not unavailable(algorithm):
+            rehearse_decision(algorithm)
     marker = _marker()
     if marker is not None:
         marker.touch()

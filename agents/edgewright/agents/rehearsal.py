@@ -19,7 +19,7 @@ _NODES = POOLS[0] + 1
 
 
 def rehearse_decision(algorithm: str = "heuristic") -> None:
-    """Decide, check, explain and report one small DAG beside another; other policies compile when asked."""
+    """Decide, check, explain and report one small DAG beside another."""
     problem = _question()
     decision = policies.create(algorithm).place(problem, seconds=1.0)
     check(problem, decision.assign)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from math import fsum
 from typing import Any
 
 from edgewright.kube.names import RESOURCE_GPU, RESOURCE_NPU, RESOURCE_RADIO
@@ -180,9 +182,9 @@ def requested_elsewhere(
     ledger: Ledger, claims: Mapping[Key, Claim], cores: Mapping[str, float]
 ) -> dict[Key, float]:
     """For each region the mean share of their CPU that pods request of the nodes of all the others."""
-    sums = {
+    shares = {
         key: [ledger.foreign(node, set())[0] / cores[node] for node in claim.owned if cores.get(node)]
         for key, claim in claims.items()
     }
-    total, count = sum(map(sum, sums.values())), sum(map(len, sums.values()))
-    return {key: (total - sum(own)) / max(count - len(own), 1) for key, own in sums.items()}
+    total, count = fsum(chain(*shares.values())), sum(map(len, shares.values()))
+    return {key: (total - fsum(own)) / max(count - len(own), 1) for key, own in shares.items()}
