@@ -132,7 +132,7 @@ def run(
 
 
 def _tell(report: "Report", folder: Path) -> None:
-    from edgewright.emulation.chaos.page import ASKED_COLUMNS, asked_row, injection_row
+    from edgewright.emulation.chaos.page import ASKED_COLUMNS, asked_row, injection_row, unanswered
 
     if report.injections:
         typer.echo()
@@ -148,7 +148,8 @@ def _tell(report: "Report", folder: Path) -> None:
     if report.asked:
         typer.echo()
         columns([each.upper() for each in ASKED_COLUMNS], [asked_row(each) for each in report.asked])
-    typer.echo(f"\nLost: {', '.join(report.lost + report.doubled) or 'nothing'}.")
+        typer.echo(f"\n{unanswered(report.asked)}")
+    typer.echo(f"\nLost of ServiceDAGs and replicas: {', '.join(report.lost + report.doubled) or 'nothing'}.")
     for line in report.reasons + report.remarks:
         typer.echo(f"- {line}")
     colour = {"passed": "green", "failed": "red"}.get(report.verdict, "yellow")

@@ -63,6 +63,7 @@ def test_the_page_has_the_requests() -> None:
     made = recording(asked(6.0, 10.0), asked(12.0, None))
     text = page.render(judged(made, journal()), made)
     assert "<h2>Requests of users</h2>" in text
+    assert "Of 2 requests 1 were lost." in text
     assert "requests per second" in text
     assert over_time(made) == {"ns/a": [(8.0, 0.5)]}
 

@@ -29,7 +29,7 @@ def render(report: Report, recording: Recording) -> str:
         f"{escape(str(report.environment['target']))}, {escape(str(report.environment['at']))}, "
         f"{report.duration:g} s recorded</p>",
         _list(report.reasons + report.remarks),
-        f"<p>Lost: {_list(lost) if lost else 'nothing'}</p>",
+        f"<p>Lost of ServiceDAGs and replicas: {_list(lost) if lost else 'nothing'}</p>",
         picture.draw(recording),
         "<h2>Steady state</h2>",
         _table(("when", "found"), report.hypothesis.items()),
@@ -109,13 +109,18 @@ def asked_row(each: Phase) -> tuple[str, ...]:
     )
 
 
+def unanswered(asked: Sequence[Phase]) -> str:
+    """How many requests of all were lost, in a sentence."""
+    return f"Of {sum(each.requests for each in asked)} requests {sum(each.lost for each in asked)} were lost."
+
+
 def _answers(asked: Sequence[Phase]) -> list[str]:
     if not asked:
         return []
     return [
         "<h2>Requests of users</h2>",
-        "<p>Real requests through the gateway. Lost: not answered within a second. Late: answered after the "
-        "ServiceDAG's limit.</p>",
+        f"<p>{unanswered(asked)} They went through the gateway. Lost: not answered within a second. Late: "
+        "answered after the ServiceDAG's limit.</p>",
         _table(ASKED_COLUMNS, map(asked_row, asked), numbers=range(1, 8)),
     ]
 
