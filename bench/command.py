@@ -20,4 +20,4 @@ def part(name: str, measure: Callable[[Report], Findings]) -> None:
         found = measure(report)
     save(found, f"{name}-summary", facts)
     show(console, found.rows, facts)
-    console.print(f"written to {OUT.name}/{name}*")
+    console.print(f"written to bench/{OUT.name}/{name}*")

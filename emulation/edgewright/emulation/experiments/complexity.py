@@ -107,6 +107,6 @@ EXPERIMENT = Experiment(
     run=CONTEST.run,
     comparison=STANDINGS.comparison,
     figures=STANDINGS.figures,
-    paper_hours=2,
+    paper_hours=3,
     clocked=CLOCKED,
 )

@@ -83,6 +83,6 @@ EXPERIMENT = Experiment(
     run=CONTEST.run,
     comparison=STANDINGS.comparison,
     figures=STANDINGS.figures,
-    paper_hours=4,
+    paper_hours=2,
     clocked=CLOCKED,
 )

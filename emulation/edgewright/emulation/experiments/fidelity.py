@@ -169,5 +169,5 @@ EXPERIMENT = Experiment(
     run=run,
     comparison=comparison,
     figures=figures,
-    paper_hours=0.5,
+    paper_hours=0.1,
 )

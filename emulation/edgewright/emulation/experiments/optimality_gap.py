@@ -166,6 +166,6 @@ EXPERIMENT = Experiment(
     run=run,
     comparison=comparison,
     figures=figures,
-    paper_hours=1,
+    paper_hours=0.5,
     clocked=("cpu_ms",),
 )

@@ -79,12 +79,12 @@ EXPERIMENT = Experiment(
         Scale.SMALL: Day(
             seeds=2, hours=(2, 8, 14, 20), nodes=24, regions=2, budgets=QUICK[1:], requests=3_000
         ),
-        Scale.PAPER: Day(seeds=5),
+        Scale.PAPER: Day(seeds=5, requests=50_000),
     },
     units=CONTEST.units,
     run=CONTEST.run,
     comparison=STANDINGS.comparison,
     figures=STANDINGS.figures,
-    paper_hours=8,
+    paper_hours=5,
     clocked=CLOCKED,
 )
