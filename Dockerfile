@@ -5,69 +5,62 @@ ARG BASE=docker.io/library/python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee0
 ARG BUILDER=${BASE}
 
 FROM ${BUILDER} AS builder
-RUN command -v strip > /dev/null \
-    || { apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*; }
+RUN command -v cc > /dev/null \
+    || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; }
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
 COPY requirements/wheel.txt requirements/
 RUN python3 -m venv --without-pip /opt/wheel \
     && python3 -m pip --python /opt/wheel/bin/python3 install --quiet --require-hashes -r requirements/wheel.txt
-COPY images/prune images/
+COPY images/install images/finish images/
 
 # What each image needs besides our own code.
 FROM builder AS operator-packages
 COPY requirements/operator.txt requirements/
-RUN python3 -m venv --without-pip /opt/edgewright \
-    && python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps --require-hashes \
-       -r requirements/operator.txt \
-    && sh images/prune /opt/edgewright/lib/python3.11/site-packages
+RUN sh images/install requirements/operator.txt
 
 FROM builder AS agent-packages
 COPY requirements/agent.txt requirements/
-RUN python3 -m venv --without-pip /opt/edgewright \
-    && python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps --require-hashes \
-       -r requirements/agent.txt \
-    && sh images/prune /opt/edgewright/lib/python3.11/site-packages
+RUN sh images/install requirements/agent.txt
 
 FROM builder AS testbed-packages
 COPY requirements/run.txt requirements/
-RUN python3 -m venv --without-pip /opt/edgewright \
-    && python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps --require-hashes \
-       -r requirements/run.txt \
-    && sh images/prune /opt/edgewright/lib/python3.11/site-packages
+RUN sh images/install requirements/run.txt
 
 # Our own code, built once.
 FROM builder AS wheel
 COPY . .
 RUN /opt/wheel/bin/hatchling build -t wheel -d /wheel
 
-FROM operator-packages AS operator-files
-COPY --from=wheel /wheel /wheel
-RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps /wheel/*.whl \
-    && python3 -m compileall -q -j0 /opt/edgewright/lib \
-    && /opt/edgewright/bin/python3 -c 'import edgewright.cli.operator, edgewright.operator.process'
-
 # Machine code is compiled here, for any processor of the architecture: an image runs on other machines than this one.
-# A minute, and only when the sources below change.
-FROM agent-packages AS kernels
+# Minutes, and only when the sources below change.
+FROM builder AS kernels
+COPY requirements/kernels.txt requirements/
+RUN sh images/install requirements/kernels.txt
 COPY core/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY kube/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY agents/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
-RUN /opt/edgewright/bin/python3 -m edgewright.agents.machine_code
+COPY images/link.py images/link.c images/
+RUN /opt/edgewright/bin/python3 -m edgewright.agents.machine_code \
+    && /opt/edgewright/bin/python3 images/link.py /opt/edgewright/lib/python3.11/site-packages/edgewright/core/_kernels.so
+
+FROM operator-packages AS operator-files
+COPY --from=wheel /wheel /wheel
+RUN sh images/finish /wheel/*.whl \
+    && /opt/edgewright/bin/python3 -c 'import edgewright.cli.operator, edgewright.operator.process'
 
 FROM agent-packages AS agent-files
 COPY --from=wheel /wheel /wheel
-COPY --from=kernels /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__ \
-     /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__
-RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps /wheel/*.whl \
-    && python3 -m compileall -q -j0 /opt/edgewright/lib
+COPY --from=kernels /opt/edgewright/lib/python3.11/site-packages/edgewright/core/_kernels.so \
+     /opt/edgewright/lib/python3.11/site-packages/edgewright/core/
+RUN sh images/finish /wheel/*.whl \
+    && /opt/edgewright/bin/python3 -c 'from edgewright.agents.rehearsal import rehearse_decision; rehearse_decision()'
 
 FROM testbed-packages AS testbed-files
 COPY --from=wheel /wheel /wheel
 COPY --from=kernels /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__ \
      /opt/edgewright/lib/python3.11/site-packages/edgewright/core/__pycache__
-RUN python3 -m pip --python /opt/edgewright/bin/python3 install --quiet --no-compile --no-deps /wheel/*.whl \
-    && python3 -m compileall -q -j0 /opt/edgewright/lib
+RUN sh images/finish /wheel/*.whl
 
 # What runs.
 FROM ${BASE} AS runtime

@@ -5,17 +5,21 @@ Compiling takes more than a minute and half a gigabyte, once per installation: h
 
 from pathlib import Path
 
-import numba
-
-from edgewright.core import kernel  # noqa: F401 - decides where numba keeps machine code
+from edgewright.core.kernel import COMPILES
 
 
 def _marker() -> Path | None:
+    import numba  # noqa: PLC0415 - not everywhere
+
+    from edgewright.core import compiled  # noqa: F401, PLC0415 - decides where numba keeps machine code
+
     return Path(numba.config.CACHE_DIR) / "complete" if numba.config.CACHE_DIR else None
 
 
 def complete() -> bool:
-    """Whether every kernel that a decision needs is compiled and kept for exactly these sources."""
+    """Whether every kernel of a decision is linked, or compiled and kept for exactly these sources."""
+    if not COMPILES:
+        return True
     marker = _marker()
     return marker is not None and marker.exists()
 

@@ -5,8 +5,11 @@ import numpy as np
 from edgewright.agents import policies, report
 from edgewright.agents.choice import reasons_of
 from edgewright.agents.policies.heuristic import POOLS
+from edgewright.agents.policy import unavailable
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import check
+from edgewright.core.objective import utility
+from edgewright.core.physics import physics
 from edgewright.core.problem import UNPLACED, PlacedDag, Problem, World
 from edgewright.core.routes import compile_substrate
 from edgewright.core.scenarios import STATUS
@@ -24,10 +27,21 @@ def rehearse_decision(algorithm: str = "heuristic") -> None:
     decision = policies.create(algorithm).place(problem, seconds=1.0)
     check(problem, decision.assign)
     reasons_of(problem, decision)
+    physics(problem.dag, problem.world.substrate)
     settled = Problem(problem.world, problem.dag, problem.stage, np.array([0, 1], np.int32), problem.allowed)
     evaluator = Evaluator(settled, STATUS)
     evaluator.evaluate(settled.fixed)
     report.routes(evaluator, settled.fixed)
+
+
+def rehearse_all() -> None:
+    """Call every kernel that this package and what it uses of core contain."""
+    for algorithm in policies.policies:
+        if not unavailable(algorithm):
+            rehearse_decision(algorithm)
+    problem = _question()
+    Evaluator(problem).bound(problem.fixed)
+    utility(problem.world)
 
 
 def _question() -> Problem:

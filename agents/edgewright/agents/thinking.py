@@ -93,7 +93,10 @@ def _compiled() -> bool:
 
 def _load() -> None:
     from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415
-    from edgewright.core.kernel import forget_intermediate_code  # noqa: PLC0415
+    from edgewright.core.kernel import COMPILES  # noqa: PLC0415
 
     rehearse_decision()
-    forget_intermediate_code()
+    if COMPILES:
+        from edgewright.core.compiled import forget_intermediate_code  # noqa: PLC0415
+
+        forget_intermediate_code()

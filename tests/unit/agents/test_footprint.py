@@ -14,8 +14,8 @@ asyncio.run(thinking.warm_up())
 footprint.give_back()
 from edgewright.agents.policies import policies
 from edgewright.agents.rehearsal import rehearse_decision
-from edgewright.core import kernel
-loaded = [result.library for entry in kernel._ENTRIES for result in entry.overloads.values()]
+from edgewright.core import compiled
+loaded = [result.library for entry in compiled._ENTRIES for result in entry.overloads.values()]
 assert loaded and all(library._shared_module is None for library in loaded)
 for name in policies:
     rehearse_decision(name)

@@ -1,0 +1,106 @@
+"""Compiles kernels with numba; their machine code is cached on disk between processes."""
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+from edgewright.core.sources import digest
+
+_FOLDER = Path(__file__).parent
+
+
+def _cache_folder() -> Path:
+    """Where machine code of exactly these kernels is kept."""
+    return _FOLDER / "__pycache__" / f"kernels-{digest(_FOLDER)}"
+
+
+def _own_copy(prepared: Path) -> Path:
+    """This user's copy of machine code that came with a read-only installation, such as an image.
+
+    numba reads no folder that it cannot write to. Copying takes hundredths of a second, compiling a minute.
+    Raises OSError if another user owns the place: numba runs what it finds there.
+    """
+    place = Path(tempfile.gettempdir()) / f"edgewright-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+    found = place.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise PermissionError(f"{place} is not a folder of this user alone: remove it")
+    copy = place / prepared.name
+    if not copy.exists():
+        fresh = tempfile.mkdtemp(dir=place)
+        shutil.copytree(prepared, fresh, dirs_exist_ok=True)
+        with contextlib.suppress(OSError):  # another process was faster
+            Path(fresh).rename(copy)
+    return copy
+
+
+if not numba.config.CPU_NAME:
+    # Twice as fast as code for this machine's own processor (docs/decisions/0002-numba-kernels.md).
+    numba.config.CPU_NAME, numba.config.CPU_FEATURES = "generic", ""
+if not numba.config.CACHE_DIR:
+    if os.access(_FOLDER, os.W_OK):
+        numba.config.CACHE_DIR = str(_cache_folder())
+    elif _cache_folder().exists():
+        numba.config.CACHE_DIR = str(_own_copy(_cache_folder()))
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}, "_nrt": False}
+
+
+@contextlib.contextmanager
+def _cache_of(function: Callable[..., Any]) -> Iterator[None]:
+    """Keep machine code of other packages' kernels beside core's, for exactly the kernels of their folder."""
+    base, folder = numba.config.CACHE_DIR, Path(function.__code__.co_filename).parent
+    if folder != _FOLDER:
+        numba.config.CACHE_DIR = str(Path(base) / f"{folder.name}-{digest(folder)}")
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = base
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function`, to be called by other kernels only.
+
+    Floating point keeps infinities; division by zero gives them. Kernels work in arrays that they are given
+    and allocate none, so reference counting is off: it would cost several times the arithmetic.
+    """
+    with _cache_of(function):
+        compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return cast("Function", compiled)
+
+
+def inlined(function: Function) -> Function:
+    """Compile `function` into every kernel that calls it: for loops so short that a call costs more."""
+    compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **OPTIONS)(
+        function
+    )
+    return cast("Function", compiled)
+
+
+_ENTRIES: list[Any] = []
+
+
+def entry(function: Function) -> Function:
+    """Compile `function` as a kernel that Python calls, and no other kernel."""
+    with _cache_of(function):
+        compiled = numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+    _ENTRIES.append(compiled)
+    return cast("Function", compiled)
+
+
+def forget_intermediate_code() -> None:
+    """Drop what numba keeps of loaded entries only to inline them into other kernels: measured 27 MB."""
+    for compiled in _ENTRIES:
+        for result in compiled.overloads.values():
+            result.library._shared_module = None  # numba has no public way
