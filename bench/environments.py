@@ -28,7 +28,6 @@ NATIVE, PETTINGZOO = 20_000, 8_000
 MEMORY = 1e9
 """Bytes for 64 cities of 1,000 servers."""
 STEPS = 300
-CITIES = 16
 
 
 def measure(*, quick: bool, report: Report) -> Findings:
@@ -38,7 +37,7 @@ def measure(*, quick: bool, report: Report) -> Findings:
     metro = game("metro")
     for acting, what in ((True, "all agents migrate at random"), (False, "agents place, then keep")):
         report(f"native steps, {what}")
-        _native(found, metro, steps, CITIES, what, acting=acting)
+        _native(found, metro, steps, 4, what, acting=acting)
     report("PettingZoo steps")
     _pettingzoo(found, metro, steps)
     report("an empty environment")
