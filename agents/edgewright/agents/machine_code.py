@@ -28,13 +28,9 @@ def compile_all() -> None:
     """Compile what is not compiled yet; does nothing when `complete`."""
     if complete():
         return
-    from edgewright.agents.policies import policies  # noqa: PLC0415 - loading compiles
-    from edgewright.agents.policy import unavailable  # noqa: PLC0415
-    from edgewright.agents.rehearsal import rehearse_decision  # noqa: PLC0415
+    from edgewright.agents.rehearsal import rehearse_all  # noqa: PLC0415 - loading compiles
 
-    for algorithm in policies:  # an agent that compiled when asked would decide nothing meanwhile
-        if not unavailable(algorithm):
-            rehearse_decision(algorithm)
+    rehearse_all()  # an agent that compiled when asked would decide nothing meanwhile
     marker = _marker()
     if marker is not None:
         marker.touch()

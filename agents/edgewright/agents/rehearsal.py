@@ -6,9 +6,11 @@ from edgewright.agents import policies, report
 from edgewright.agents.choice import reasons_of
 from edgewright.agents.policies.heuristic import POOLS
 from edgewright.agents.policy import unavailable
+from edgewright.agents.snapshot import Sight, snapshot
 from edgewright.core.evaluate import Evaluator
 from edgewright.core.feasibility import check
 from edgewright.core.objective import utility
+from edgewright.core.observe import observe
 from edgewright.core.physics import physics
 from edgewright.core.problem import UNPLACED, PlacedDag, Problem, World
 from edgewright.core.routes import compile_substrate
@@ -42,6 +44,24 @@ def rehearse_all() -> None:
     problem = _question()
     Evaluator(problem).bound(problem.fixed)
     utility(problem.world)
+    seen = snapshot(_sight(problem))
+    observe(seen, len(seen.capacity), len(seen.request))
+
+
+def _sight(problem: Problem) -> Sight:
+    return Sight(
+        problem=problem,
+        world=problem.world,
+        foreign=np.zeros_like(problem.world.used),
+        rates=tuple(each.dag.demand.rate for each in problem.world.placed),
+        rate=problem.dag.demand.rate,
+        latency=0.0,
+        violation=0.0,
+        moves=0,
+        pending=1,
+        active=2,
+        requested_elsewhere=0.0,
+    )
 
 
 def _question() -> Problem:

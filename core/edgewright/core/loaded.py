@@ -8,7 +8,7 @@ import math
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
 from edgewright.core.latency import recur
-from edgewright.core.outcome import read
+from edgewright.core.outcome import judge
 from edgewright.core.request import Request
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
@@ -39,9 +39,10 @@ def predict_fixed(
     queued: bool,
     out: FloatArray,
 ) -> None:
-    """Predict into `out` (OUTPUTS,) at `rate` requests per second and the stations' `level`s.
+    """Predict into `out` (PROCESSING,) at `rate` requests per second and the stations' `level`s.
 
-    The same as `latency.sample` of the same placement, to rounding. `backlog` (stations,) seconds of queued
+    The same as `latency.sample` of the same placement, to rounding, less Eq. 14's parts, which would need the
+    mean time of every job. `backlog` (stations,) seconds of queued
     work count where `queued`.
     """
     _press(len(dag.work), times, fixed, rate, log_rho, slack, req.added)
@@ -51,7 +52,7 @@ def predict_fixed(
         late = times.late
     _draw(dag, table, req, times, fixed, late)
     recur(dag, table, req, out)
-    read(dag, req, fixed.reached[0], out)
+    judge(dag, fixed.reached[0], out)
 
 
 @inlined
@@ -109,17 +110,14 @@ def _draw(
         size = table.work[job] if job < M else table.payload[job - M]
         omega = table.work_wait[job] if job < M else table.payload_wait[job - M]
         unit, added = fixed.first[job], req.added[job]
-        seconds, total = req.seconds[job], 0.0
+        seconds = req.seconds[job]
         if fixed.first[job + 1] - unit == 1:
             ideal, wait, fix = fixed.ideal[unit] + added, times.wait[unit], late[unit]
             for k in range(K):
                 seconds[k] = size[k] * ideal + omega[k] * wait + fix
-                total += seconds[k]
         else:
             pick = fixed.pick[job]
             for k in range(K):
                 unit = pick[k]
                 ideal = fixed.ideal[unit] + added
                 seconds[k] = size[k] * ideal + omega[k] * times.wait[unit] + late[unit]
-                total += seconds[k]
-        req.begin[job] = total / K

@@ -32,6 +32,7 @@ HEAD = ("kind", "rate", "limit", "latency", "violation", "moves", "pending", "ac
 SCALES = (
     f"cores/{CORES:g} bytes/{BYTES:g} devices/{DEVICES:g} ms/10 gbit*10ms log1p(rate)/8 latency/limit<=10"
 )
+HEAD_SIZE, NODE_SIZE, SLOT_SIZE = len(HEAD), len(NODE), len(SLOT)
 NOTHING, PENDING, PLACED = range(3)
 """Kinds of head: nothing to decide, a DAG without all of its replicas, one that may move."""
 LIMIT = 10.0
@@ -92,7 +93,7 @@ def schema(nodes: int, slots: int) -> str:
 
 def size(nodes: int, slots: int) -> int:
     """Numbers in an observation."""
-    return nodes * len(NODE) + slots * len(SLOT) + len(HEAD)
+    return nodes * NODE_SIZE + slots * SLOT_SIZE + HEAD_SIZE
 
 
 def observe(snapshot: Snapshot, nodes: int, slots: int) -> Observation:
@@ -129,7 +130,7 @@ def _observe(given: Snapshot, nodes: int, out: Observation) -> None:
         return
     for i in range(len(given.capacity)):
         write_node(
-            out[9 + 10 * i :],
+            out[HEAD_SIZE + NODE_SIZE * i :],
             given.capacity[i],
             given.used[i],
             given.foreign[i],
@@ -141,7 +142,7 @@ def _observe(given: Snapshot, nodes: int, out: Observation) -> None:
         )
     for i in range(len(given.request)):
         write_slot(
-            out[9 + 10 * nodes + 9 * i :],
+            out[HEAD_SIZE + NODE_SIZE * nodes + SLOT_SIZE * i :],
             given.request[i],
             given.work[i],
             given.caller[i],

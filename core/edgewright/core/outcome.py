@@ -14,7 +14,10 @@ OUTPUTS = 10
 MEAN, PERCENTILE, JITTER, SKEW, SUCCESS, VIOLATION, ACCESS, PROCESSING, SYNCHRONISATION, BOUND = range(
     OUTPUTS
 )
-"""Columns of a prediction; BOUND is the largest transfer time at the percentile over its own limit."""
+"""Columns of a prediction, from PROCESSING on those of Eq. 14 and of transfers.
+
+BOUND is the largest transfer time at the percentile over its own limit.
+"""
 
 
 @kernel
@@ -26,18 +29,27 @@ def lose(out: FloatArray) -> None:
 
 
 @inlined
-def read(dag: DagArrays, req: Request, reached: float, out: FloatArray) -> None:
-    """Percentile, violation, success and Eq. 14's parts, from the scenarios' mean and variance.
+def judge(dag: DagArrays, reached: float, out: FloatArray) -> bool:
+    """Percentile, violation and success from the scenarios' mean and deviation; whether the request ends.
 
     `reached`: probability that everything a request touches works, from `reach`.
     """
     mean, deviation = out[MEAN], out[JITTER]
     if not mean < 1e9:
         lose(out)
-        return
+        return False
     out[PERCENTILE] = percentile(mean, deviation, dag.z)
     out[VIOLATION] = beyond(mean, deviation, dag.limit)
     out[SUCCESS] = reached * (1.0 - beyond(mean, deviation, TIMEOUT))
+    return True
+
+
+@inlined
+def read(dag: DagArrays, req: Request, reached: float, out: FloatArray) -> None:
+    """What `judge` reads, and Eq. 14's parts from the mean job times `req.begin`."""
+    if not judge(dag, reached, out):
+        return
+    mean = out[MEAN]
     out[PROCESSING] = min(_critical(dag, req), mean - out[ACCESS])
     out[SYNCHRONISATION] = mean - out[ACCESS] - out[PROCESSING]
     out[BOUND] = transfer_bounds(dag, req)

@@ -38,9 +38,7 @@ def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
     """E[min((a S - lead)+, b S')]: work left in both when the second job starts, S and S' over `points`."""
     total = 0.0
     for s in points:
-        left = a * s - lead
-        if left <= 0.0:
-            continue
+        left = max(a * s - lead, 0.0)  # no branch: compilers make these loops one vector
         for other in points:
             total += min(left, b * other)
     return total / (len(points) * len(points))
@@ -50,7 +48,7 @@ def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
 def slower(rate: float, cap: float, other: float) -> float:
     """Seconds added per unit of work that a job shares a station of `rate` with a job capped at `other`."""
     fair = min(cap, max(rate / 2.0, rate - other))
-    return 1.0 / fair - 1.0 / cap
+    return 1.0 / fair - 1.0 / cap if fair < cap else 0.0
 
 
 @inlined

@@ -21,6 +21,7 @@ from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import (
     Infrastructure,
     Layout,
+    bit,
     container_rho,
     pairs,
     station_rate,
@@ -299,6 +300,8 @@ def _transfers_meet(
     row, row_other = -1, -1
     for h in range(lay.hops[pair]):
         station = lay.route[pair, h]
+        if lay.bits[other] & bit(station) == 0:
+            continue
         for i in range(lay.hops[other]):
             if lay.route[other, i] == station:
                 rate = station_rate(dag, infra, station)

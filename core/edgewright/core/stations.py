@@ -55,8 +55,7 @@ class Layout(NamedTuple):
     route: IntArray
     """(pairs, P + 3)."""
     bits: Bits
-    """(pairs,) a bit for each station of the route, several stations to a bit: routes with no bit in common
-    share no station."""
+    """(pairs,) the `bit`s of the stations on the route: routes with none in common share no station."""
     cap: FloatArray
     """(pairs,) bit/s of the narrowest hop; 0 where there is no path."""
     ideal: FloatArray
@@ -83,30 +82,26 @@ def make_layout(dag: DagArrays, infra: Infrastructure, start: IntArray) -> Layou
     """Empty work space for placements whose stage m has slots start[m] to start[m + 1]."""
     slots = np.append(np.diff(start), 1)  # the user, stage -1, counts as one
     sizes = slots[dag.source] * slots[dag.target]
-    M, S, P, stations = len(start) - 1, int(start[-1]), int(sizes.sum()), len(infra.capacity)
+    return empty_layout(infra, start, np.append(0, np.cumsum(sizes)).astype(np.int32))
+
+
+def empty_layout(infra: Infrastructure, start: IntArray, pair_start: IntArray) -> Layout:
+    """Empty work space: first slot of each stage (M + 1,), first node pair of each transfer (T + 1,)."""
+    M, S, P, stations = len(start) - 1, int(start[-1]), int(pair_start[-1]), len(infra.capacity)
     return Layout(
         start=start,
         node=np.full(S, -1, np.int32),
         placed=np.zeros(M, np.int32),
         total=np.zeros(M, np.int32),
-        share=np.zeros(S),
-        pair_start=np.append(0, np.cumsum(sizes)).astype(np.int32),
-        joint=np.zeros(P),
+        pair_start=pair_start,
         hops=np.zeros(P, np.int32),
         route=np.zeros((P, infra.path.shape[2] + 3), np.int32),
         bits=np.zeros(P, np.int64),
-        cap=np.zeros(P),
-        ideal=np.zeros(P),
-        wait=np.zeros(P),
-        fixed=np.zeros(P),
-        late=np.zeros(P),
-        stage_ideal=np.zeros(S),
-        stage_wait=np.zeros(S),
-        stage_fixed=np.zeros(S),
-        stage_late=np.zeros(S),
         touched=np.zeros(stations, np.int32),
         used=np.zeros(1, np.int32),
         rho=np.zeros(stations),
+        **{name: np.zeros(S) for name in ("share", "stage_ideal", "stage_wait", "stage_fixed", "stage_late")},
+        **{name: np.zeros(P) for name in ("joint", "cap", "ideal", "wait", "fixed", "late")},
     )
 
 
@@ -289,8 +284,14 @@ def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int
     lay.hops[pair], lay.cap[pair], lay.fixed[pair] = n, cap, fixed
     bits = 0
     for h in range(n):
-        bits |= 1 << (lay.route[pair, h] % 63)
+        bits |= bit(lay.route[pair, h])
     lay.bits[pair] = bits
+
+
+@inlined
+def bit(station: int) -> int:
+    """The bit of a station in `Layout.bits`; several stations have one."""
+    return 1 << (station % 63)
 
 
 @inlined

@@ -1,13 +1,17 @@
 """The environments keep what their libraries promise, to the bit."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+import pytest
 from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 from tests.unit.fluid.builders import episode, members, templates, town
 
+from edgewright.emulation import environments
 from edgewright.emulation.environments.game import Game, VectorCity
 from edgewright.emulation.environments.parallel import ParallelCity
 from edgewright.emulation.environments.single import SingleCity
@@ -32,6 +36,16 @@ def test_pettingzoo_s_own_tests_pass() -> None:
 
 def test_gymnasium_s_own_tests_pass() -> None:
     check_env(SingleCity(toy(), periods=20), skip_render_check=True)
+
+
+def test_the_example_of_the_docs_plays_an_episode(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[3] / "docs/reference/environments.md"
+    (example,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    env = ParallelCity(toy(), periods=5)  # a metro takes a minute to survey
+    monkeypatch.setattr(environments, "parallel_env", lambda name: env)
+    exec(compile(example, str(page), "exec"), {})
+    assert env.simulator.over
+    assert not env.agents
 
 
 def test_the_environment_is_registered() -> None:

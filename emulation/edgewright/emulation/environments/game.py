@@ -11,7 +11,6 @@ from edgewright.emulation import scenario
 from edgewright.emulation.city import build
 from edgewright.emulation.demand import episode as demand
 from edgewright.emulation.fluid.simulator import Fluid
-from edgewright.emulation.fluid.state import Episode
 
 PERIODS = 360
 """Steps of an episode: an hour."""
@@ -27,9 +26,9 @@ class Game:
     """Node indices of each agent."""
     region: IntArray
     """(Q,) agent of each template."""
-    draw: Callable[[int, int], Episode]
+    draw: Callable[[int, int], demand.Episode]
     """The episode of a seed, so many periods long; all have the same templates."""
-    example: Episode
+    example: demand.Episode
     """Any episode: it tells the templates."""
 
     def simulator(
@@ -64,7 +63,7 @@ def game(name: str = "metro", *, seed: int = 0) -> Game:
     index = city.substrate.index
     members = tuple(np.array([index[node] for node in each.nodes], np.int32) for each in city.regions)
 
-    def draw(seed: int, periods: int) -> Episode:
+    def draw(seed: int, periods: int) -> demand.Episode:
         return demand.episode(world, seed=seed, periods=periods)
 
     return Game(

@@ -5,12 +5,12 @@ import numpy as np
 from edgewright.core import rewards as terms
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.observe import (
-    HEAD,
-    NODE,
+    HEAD_SIZE,
+    NODE_SIZE,
     NOTHING,
     PENDING,
     PLACED,
-    SLOT,
+    SLOT_SIZE,
     Observation,
     write_head,
     write_node,
@@ -167,7 +167,7 @@ def _observe_one(
         work.actives[g],
         work.elsewhere[g],
     )
-    at = len(HEAD)
+    at = HEAD_SIZE
     for i in range(ground.sizes[g]):
         n = ground.members[g, i]
         write_node(
@@ -181,8 +181,8 @@ def _observe_one(
             rho[2 * N + n] * (1.0 + spread * noise(seed, t, 2 * N + n)),
             infra.path_delay[cell, n],
         )
-        at += len(NODE)
-    first = len(HEAD) + nodes * len(NODE)
+        at += NODE_SIZE
+    first = HEAD_SIZE + nodes * NODE_SIZE
     for i in range(at, first):
         out[i] = 0.0
     at = first
@@ -196,6 +196,6 @@ def _observe_one(
             pool.payload[q, m],
             ground.row[state.node[b, a, slot]] if state.node[b, a, slot] >= 0 else -1,
         )
-        at += len(SLOT)
+        at += SLOT_SIZE
     for i in range(at, len(out)):
         out[i] = 0.0

@@ -192,7 +192,7 @@ def _predict_all(
     any_queue: bool,
     b: int,
 ) -> None:
-    """Predict every DAG; one with the same rate, stations and no queue keeps its prediction."""
+    """Predict every DAG; one with the same rate, stations and no queue on its way keeps its prediction."""
     t, K = state.period[b], table.work.shape[1]
     for i in range(state.actives[b]):
         a = state.active[b, i]
@@ -204,7 +204,8 @@ def _predict_all(
             state.rate[b, a] = rate
             continue
         fixed = placement(pool, script, state, b, a, q, K)
-        same = rate == state.rate[b, a] and not any_queue
+        waits = any_queue and _meets_queue(fixed, work.queue)
+        same = rate == state.rate[b, a] and not waits
         for j in range(fixed.used[0] if same else 0):
             if work.changed[fixed.touched[j]]:
                 same = False
@@ -221,10 +222,19 @@ def _predict_all(
                 work.log_rho,
                 work.slack,
                 work.queue,
-                any_queue,
+                waits,
                 out,
             )
-        state.rate[b, a] = -1.0 if any_queue else rate
+        state.rate[b, a] = -1.0 if waits else rate
+
+
+@inlined
+def _meets_queue(fixed: Settled, queue: FloatArray) -> bool:
+    """Whether a unit visits a station with a queue."""
+    for h in range(fixed.visit[fixed.first[len(fixed.first) - 1]]):  # noqa: SIM110 (kernels have no generators)
+        if queue[fixed.station[h]] > 0.0:
+            return True
+    return False
 
 
 @kernel

@@ -1,13 +1,13 @@
 """A batch of independent cities on one substrate: reset with episodes, act, step, save, restore."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edgewright.core import rewards as terms
-from edgewright.core.kernel import entry
+from edgewright.core.kernel import entry, kernel
 from edgewright.core.load import infrastructure
 from edgewright.core.masks import spread_keys
 from edgewright.core.observe import Observation, size
@@ -15,6 +15,7 @@ from edgewright.core.scenarios import SEARCH, Scenarios, scenarios
 from edgewright.core.service import ServiceDag
 from edgewright.core.stations import Infrastructure
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate
+from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.decide import act, begin, is_open
 from edgewright.emulation.fluid.judge import observe, reward
 from edgewright.emulation.fluid.pool import Pool, make_pool
@@ -28,9 +29,6 @@ from edgewright.emulation.fluid.state import (
     make_state,
     make_work,
 )
-
-if TYPE_CHECKING:
-    from edgewright.emulation.fluid.state import Episode
 
 Seeds = npt.NDArray[np.int64]
 LATE = 3
@@ -46,6 +44,20 @@ class Told(NamedTuple):
     """(B, G) 1 where the agent has something to decide."""
     reward: FloatArray
     """(B, G) of the period before."""
+
+
+class World(NamedTuple):
+    """What kernels read and write: the same arrays from one reset to the next."""
+
+    pool: Pool
+    infra: Infrastructure
+    table: Scenarios
+    ground: Ground
+    script: Script
+    state: State
+    work: Work
+    noise: float
+    seeds: Seeds
 
 
 class Saved(NamedTuple):
@@ -88,7 +100,7 @@ class Fluid:
         self.agents = len(members)
         self.period = 10.0
 
-    def reset(self, episodes: "Sequence[Episode]", seeds: Sequence[int]) -> Told:
+    def reset(self, episodes: Sequence[Episode], seeds: Sequence[int]) -> Told:
         """Begin one city per episode, all of one length; `seeds` draw the noise of metrics.
 
         Raises ValueError for episodes of different lengths or periods, or of other templates.
@@ -112,7 +124,7 @@ class Fluid:
             np.zeros((B, self.agents), np.float32),
             np.zeros((B, self.agents)),
         )
-        _start(*self._world(), self.noise, self.seeds, self.nodes, self.told)
+        _start(self._world(), self.told)
         return self.told
 
     @property
@@ -131,17 +143,8 @@ class Fluid:
             raise ValueError(f"choices have shape {choice.shape}, not (cities, agents, slots) = {expected}")
         if self.over:
             raise ValueError("the episodes are over; reset first")
-        _step(
-            *self._world(),
-            self.noise,
-            self.seeds,
-            self.nodes,
-            self.told,
-            self.period,
-            self.weights,
-            self.printed,
-            np.require(choice, np.int32, ["C", "W"]),
-        )
+        exact = np.require(choice, np.int32, ["C", "W"])
+        _step(self._world(), self.told, self.period, self.weights, self.printed, exact)
         return self.told
 
     def open_nodes(self, city: int, agent: int) -> BoolArray:
@@ -168,8 +171,18 @@ class Fluid:
         self.work.log_rho[:] = -np.inf
         return self.told
 
-    def _world(self) -> tuple[Pool, Infrastructure, Scenarios, Ground, Script, State, Work]:
-        return self.pool, self.infra, self.table, self.ground, self.script, self.state, self.work
+    def _world(self) -> World:
+        return World(
+            self.pool,
+            self.infra,
+            self.table,
+            self.ground,
+            self.script,
+            self.state,
+            self.work,
+            self.noise,
+            self.seeds,
+        )
 
 
 def default_weights() -> FloatArray:
@@ -205,62 +218,42 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
     )
 
 
+@kernel
+def _observe(world: World, b: int, told: Told) -> None:
+    observe(
+        world.pool,
+        world.infra,
+        world.ground,
+        world.script,
+        world.state,
+        world.work,
+        world.noise,
+        world.seeds[b],
+        world.ground.members.shape[1],
+        b,
+        told.observation[b],
+        told.active[b],
+    )
+
+
 @entry
-def _start(
-    pool: Pool,
-    infra: Infrastructure,
-    table: Scenarios,
-    ground: Ground,
-    script: Script,
-    state: State,
-    work: Work,
-    spread: float,
-    seeds: Seeds,
-    nodes: int,
-    told: Told,
-) -> None:
-    for b in range(len(seeds)):
-        begin(pool, ground, script, state, b)
-        observe(
-            pool,
-            infra,
-            ground,
-            script,
-            state,
-            work,
-            spread,
-            seeds[b],
-            nodes,
-            b,
-            told.observation[b],
-            told.active[b],
-        )
+def _start(world: World, told: Told) -> None:
+    for b in range(len(world.seeds)):
+        begin(world.pool, world.ground, world.script, world.state, b)
+        _observe(world, b, told)
 
 
 @entry
 def _step(
-    pool: Pool,
-    infra: Infrastructure,
-    table: Scenarios,
-    ground: Ground,
-    script: Script,
-    state: State,
-    work: Work,
-    spread: float,
-    seeds: Seeds,
-    nodes: int,
-    told: Told,
-    period: float,
-    weights: FloatArray,
-    printed: bool,
-    choice: IntArray,
+    world: World, told: Told, period: float, weights: FloatArray, printed: bool, choice: IntArray
 ) -> None:
-    K = table.work.shape[1]
-    for b in range(len(seeds)):
+    pool, infra, table, ground = world.pool, world.infra, world.table, world.ground
+    script, state, work = world.script, world.state, world.work
+    for b in range(len(world.seeds)):
         for g in range(choice.shape[1]):
             act(pool, ground, script, state, work.left, period, b, g, choice[b, g])
         serve(pool, infra, table, ground.radio_delay, period, script, state, work, b)
-        reward(pool, ground, script, state, work, weights, printed, K, b, told.reward[b])
+        reward(pool, ground, script, state, work, weights, printed, table.work.shape[1], b, told.reward[b])
         if state.period[b] % LATE == 0:
             for n in range(infra.nodes):
                 state.late[b, n] = state.rho[b, n]
@@ -269,20 +262,7 @@ def _step(
             begin(pool, ground, script, state, b)
         else:
             state.over[b] = True
-        observe(
-            pool,
-            infra,
-            ground,
-            script,
-            state,
-            work,
-            spread,
-            seeds[b],
-            nodes,
-            b,
-            told.observation[b],
-            told.active[b],
-        )
+        _observe(world, b, told)
 
 
 @entry

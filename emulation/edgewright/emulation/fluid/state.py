@@ -1,17 +1,18 @@
 """The state of a batch of cities: every array has the city as its first axis; a copy saves them all."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from edgewright.core.outcome import OUTPUTS
+from edgewright.core.outcome import PROCESSING
 from edgewright.core.request import Request, make_request
 from edgewright.core.rewards import SUMS
-from edgewright.core.service import RESOURCES, ServiceDag
+from edgewright.core.service import RESOURCES
 from edgewright.core.settled import Times, float_size, int_size, make_times
-from edgewright.core.stations import Infrastructure, Layout
+from edgewright.core.stations import Infrastructure, Layout, empty_layout
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray
+from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.pool import Pool
 
 MINUTE = 6
@@ -19,46 +20,6 @@ MINUTE = 6
 FAILED, PLACED, MIGRATED, KEPT, ENDED = range(5)
 COUNTERS = 5
 """Attempts that left a DAG pending, placed DAGs, moved replicas, refused moves, ended DAGs."""
-
-
-class Episode(Protocol):
-    """What the simulator reads of `demand.episode.Episode`."""
-
-    @property
-    def period(self) -> float:
-        """Seconds."""
-
-    @property
-    def dags(self) -> tuple[ServiceDag, ...]:
-        """Templates."""
-
-    @property
-    def template(self) -> IntArray:
-        """(A,)."""
-
-    @property
-    def born(self) -> IntArray:
-        """(A,)."""
-
-    @property
-    def ends(self) -> IntArray:
-        """(A,)."""
-
-    @property
-    def factor(self) -> FloatArray:
-        """(T, A)."""
-
-    @property
-    def cell(self) -> IntArray:
-        """(T, A)."""
-
-    @property
-    def cell_rate(self) -> FloatArray:
-        """(T, A)."""
-
-    @property
-    def down(self) -> BoolArray:
-        """(T, N)."""
 
 
 class Script(NamedTuple):
@@ -113,7 +74,7 @@ class State(NamedTuple):
     stale: BoolArray
     """(B, A) whether the settled placement must be computed again."""
     outcome: FloatArray
-    """(B, A, OUTPUTS) predictions of the last period."""
+    """(B, A, PROCESSING) predictions of the last period, without Eq. 14's parts."""
     rate: FloatArray
     """(B, A) requests per second in the last period."""
     cell: IntArray
@@ -271,7 +232,7 @@ def make_state(
         complete=np.zeros((B, A), np.bool_),
         bound=np.zeros((B, A), np.bool_),
         stale=np.ones((B, A), np.bool_),
-        outcome=np.zeros((B, A, OUTPUTS)),
+        outcome=np.zeros((B, A, PROCESSING)),
         rate=np.zeros((B, A)),
         cell=np.full((B, A), -1, np.int32),
         link=np.zeros((B, A)),
@@ -289,34 +250,11 @@ def make_state(
 
 def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
     """Work space for any template of `pool`."""
-    M, S = pool.mask.shape[1], pool.slot_stage.shape[1]
-    T, P, stations = int(pool.transfers.max()), int(pool.pair_start.max()), len(infra.capacity)
-    layout = Layout(
-        start=np.zeros(M + 1, np.int32),
-        node=np.zeros(S, np.int32),
-        placed=np.zeros(M, np.int32),
-        total=np.zeros(M, np.int32),
-        share=np.zeros(S),
-        pair_start=np.zeros(T + 1, np.int32),
-        joint=np.zeros(P),
-        hops=np.zeros(P, np.int32),
-        route=np.zeros((P, infra.path.shape[2] + 3), np.int32),
-        bits=np.zeros(P, np.int64),
-        cap=np.zeros(P),
-        ideal=np.zeros(P),
-        wait=np.zeros(P),
-        fixed=np.zeros(P),
-        late=np.zeros(P),
-        stage_ideal=np.zeros(S),
-        stage_wait=np.zeros(S),
-        stage_fixed=np.zeros(S),
-        stage_late=np.zeros(S),
-        touched=np.zeros(stations, np.int32),
-        used=np.zeros(1, np.int32),
-        rho=np.zeros(stations),
-    )
+    M, T, stations = pool.mask.shape[1], int(pool.transfers.max()), len(infra.capacity)
+    start, pair_start = np.zeros(M + 1, np.int32), np.zeros(T + 1, np.int32)
+    start[-1], pair_start[-1] = pool.slots.max(), pool.pair_start.max()
     return Work(
-        layout=layout,
+        layout=empty_layout(infra, start, pair_start),
         request=make_request(M, T, stations, K),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
         idle=np.zeros(stations),
