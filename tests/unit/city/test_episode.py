@@ -72,6 +72,16 @@ def test_lives_are_exponential_with_the_mean_of_the_scenario(world: Demand) -> N
     assert np.median(lives) == pytest.approx(120 * np.log(2), rel=0.15)
 
 
+def test_living_dags_share_a_template_only_where_all_are_in_use(world: Demand) -> None:
+    found = episode(world, seed=9, periods=100)
+    for t in range(100):
+        alive = found.template[(found.born <= t) & (found.ends > t)]
+        for region in range(2):
+            own = alive[found.region[alive] == region]
+            if len(own) <= 5:
+                assert len(set(own.tolist())) == len(own)
+
+
 def test_bursts_have_mean_one_and_long_memory(world: Demand) -> None:
     assert world.bursts.shape[1] == LENGTH
     assert world.bursts.mean(axis=1) == pytest.approx(np.ones(len(world.bursts)))

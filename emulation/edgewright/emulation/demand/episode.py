@@ -135,12 +135,29 @@ def _lives(world: Demand, periods: int, random: np.random.Generator) -> tuple[In
     start = np.concatenate([np.zeros(there.sum()), random.random(coming.sum()) * periods])
     order = np.argsort(start, kind="stable")
     region, start = region[order], start[order]
-    first = np.searchsorted(world.pool.region, np.arange(len(active) + 1))
-    size = np.diff(first)
-    template = first[region] + (random.random(len(region)) * size[region]).astype(np.int64)
+    draw = random.random(len(region))
     born = np.floor(start)
     ends = np.maximum(np.ceil(start + random.exponential(life, len(start))), born + 1)
-    return template.astype(np.int32), born.astype(np.int32), ends.astype(np.int32)
+    template = _templates(world.pool, region, born, ends, draw)
+    return template, born.astype(np.int32), ends.astype(np.int32)
+
+
+def _templates(
+    pool: Pool, region: IntArray, born: FloatArray, ends: FloatArray, draw: FloatArray
+) -> IntArray:
+    """(A,) a template of its region for every instance, by `draw` in [0, 1) among those that nobody has.
+
+    Instances of one template have their users in one place; any is taken where all are in use.
+    """
+    template, until = np.empty(len(region), np.int32), np.zeros(len(pool.dags))
+    first = np.searchsorted(pool.region, np.arange(pool.region.max() + 2))
+    for a, r in enumerate(region):
+        own = np.arange(first[r], first[r + 1])
+        free = own[until[own] <= born[a]]
+        chosen = free if len(free) else own
+        template[a] = chosen[int(draw[a] * len(chosen))]
+        until[template[a]] = max(until[template[a]], ends[a])
+    return template
 
 
 def _factors(world: Demand, position: FloatArray, periods: int, seed: int) -> FloatArray:
