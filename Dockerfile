@@ -24,8 +24,8 @@ COPY requirements/agent.txt requirements/
 RUN sh images/install requirements/agent.txt
 
 FROM builder AS testbed-packages
-COPY requirements/run.txt requirements/
-RUN sh images/install requirements/run.txt
+COPY requirements/testbed.txt requirements/
+RUN sh images/install requirements/testbed.txt
 
 # Our own code, built once.
 FROM builder AS wheel

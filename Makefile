@@ -73,6 +73,7 @@ lock: ## Resolve the requirements again: of a user, of developers, of each image
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra operator -c requirements/run.txt -o requirements/operator.txt \
 		--no-emit-package numba --no-emit-package llvmlite --no-emit-package scipy
+	$(LOCK) pyproject.toml --extra testbed -c requirements/run.txt -o requirements/testbed.txt
 	$(LOCK) pyproject.toml -c requirements/run.txt -o requirements/kernels.txt --no-emit-package scipy
 	$(LOCK) pyproject.toml -c requirements/run.txt -o requirements/agent.txt \
 		--no-emit-package numba --no-emit-package llvmlite --no-emit-package scipy
