@@ -58,9 +58,12 @@ def run(*command: str, **options: Any) -> str:
 
 
 def traces(tag: str) -> dict[str, Any]:
-    """What a container node could leave on this machine; other testbeds come and go beside it."""
+    """What a container node could leave here; other testbeds and builds of images come and go beside it."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return {
-        "mounts": len(Path("/proc/self/mountinfo").read_text().splitlines()),
+        "mounts": sorted(
+            at for at in mounts if not at.startswith("/var/lib/containers") and "buildah" not in at
+        ),
         "links": [link["ifname"] for link in json.loads(run("ip", "-json", "link")) if tag in link["ifname"]],
         "rules": run("iptables-save").count("KUBE-") + run("iptables-legacy-save").count("KUBE-"),
         "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
