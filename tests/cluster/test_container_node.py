@@ -279,11 +279,13 @@ def test_nothing_is_left_after_down() -> None:
     before = traces(tag)
     options = testbed.Options(scenario=None, bare=True, containers=True)
     bed = testbed.up(name, options=options)
-    during = traces(tag)
+    try:
+        during = traces(tag)
+    finally:
+        testbed.down(name)
     assert during["links"]
     assert during["cgroups"]
     assert {**during, "links": [], "cgroups": []} == before, "mounts, rules and files are the node's own"
-    testbed.down(name)
     assert traces(tag) == before
     assert not bed.layout.root.exists()
 
