@@ -147,8 +147,8 @@ def _empty(found: Findings, steps: int) -> None:
 
 
 def _resized(servers: int) -> Game:
-    """The metro with another number of nodes, its demand per region the same."""
-    city = build(scenario.load("metro").resized(servers))
+    """The metro with another number of nodes, its demand per region the same, at least 16 nodes in each."""
+    city = build(scenario.load("metro").resized(servers, min(12, servers // 16)))
     world = demand.prepare(city, seed=0)
     index = city.substrate.index
     members = tuple(np.array([index[node] for node in each.nodes], np.int32) for each in city.regions)
