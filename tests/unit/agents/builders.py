@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from edgewright.agents.region import Region
 from edgewright.kube import names
 from edgewright.kube.objects import Manifest, Node, Pod
 
@@ -64,3 +65,13 @@ def pod(name: str, on: str = "", *, dag_name: str = "shop", cpu: str = "500m", *
         "status": {"phase": "Pending", **status},
     }
     return msgspec.convert(obj, Pod)
+
+
+def region_of(*granted: str, nodes: tuple[str, ...] = ("n1", "n2")) -> Region:
+    """A region that was granted some of the nodes, with one DAG and no pods."""
+    made = Region((NAMESPACE, "ec"), 0.0)
+    for name in nodes:
+        made.node_changed(name, node(name))
+    made.grant_changed(controller(*granted))
+    made.dag_changed(DAG, dag())
+    return made

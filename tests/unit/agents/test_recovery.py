@@ -1,7 +1,7 @@
 """How long a ServiceDAG took to be whole again is counted from the first loss to the last binding."""
 
 import pytest
-from tests.unit.agents.builders import DAG, NAMESPACE, controller, dag, node, pod
+from tests.unit.agents.builders import DAG, dag, pod, region_of
 
 from edgewright.agents.recovery import Recoveries
 from edgewright.agents.region import Region
@@ -11,11 +11,7 @@ NOBODY: frozenset[str] = frozenset()
 
 @pytest.fixture
 def region() -> Region:
-    made = Region((NAMESPACE, "ec"), 0.0)
-    made.grant_changed(controller("n1", "n2"))
-    for name in ("n1", "n2"):
-        made.node_changed(name, node(name))
-    made.dag_changed(DAG, dag())
+    made = region_of("n1", "n2")
     for name, where in (("a-1", "n1"), ("b-1", "n2")):
         made.pod_changed(None, pod(name, where), 0.0)
     return made

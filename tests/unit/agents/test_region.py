@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.agents.builders import DAG, NAMESPACE, controller, dag, node, pod
+from tests.unit.agents.builders import DAG, NAMESPACE, controller, dag, node, pod, region_of
 
 from edgewright.agents.groups import plan_groups
 from edgewright.agents.questions import question, world_of
@@ -16,12 +16,7 @@ from edgewright.kube.objects import Manifest, Pod
 
 @pytest.fixture
 def region() -> Region:
-    made = Region((NAMESPACE, "ec"), 0.0)
-    for name in ("n1", "n2", "n3"):
-        made.node_changed(name, node(name))
-    made.grant_changed(controller("n1", "n2"))
-    made.dag_changed(DAG, dag())
-    return made
+    return region_of("n1", "n2", nodes=("n1", "n2", "n3"))
 
 
 def cpu_used(region: Region) -> list[float]:

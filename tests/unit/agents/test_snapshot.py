@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.agents.builders import DAG, NAMESPACE, controller, dag, node, pod
+from tests.unit.agents.builders import DAG, NAMESPACE, dag, node, pod, region_of
 
 from edgewright.agents.questions import question
 from edgewright.agents.region import Region
@@ -21,12 +21,7 @@ OBSERVED = {"p95Ms": 30.0, "violationProbability": 0.2, "requestsPerSecond": 8.0
 
 @pytest.fixture
 def region() -> Region:
-    made = Region((NAMESPACE, "ec"), 0.0)
-    made.grant_changed(controller("n1", "n2"))
-    for name in ("n1", "n2"):
-        made.node_changed(name, node(name))
-    made.dag_changed(DAG, dag())
-    return made
+    return region_of("n1", "n2")
 
 
 def seen(region: Region, waited: float = 0.0) -> Snapshot:

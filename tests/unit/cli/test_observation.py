@@ -2,7 +2,7 @@
 
 import pytest
 import typer
-from tests.unit.agents.builders import DAG, NAMESPACE, controller, dag, node, pod
+from tests.unit.agents.builders import DAG, pod, region_of
 
 from edgewright.agents.region import Region
 from edgewright.cli.observation import observed, show
@@ -11,11 +11,7 @@ from edgewright.core.observe import HEAD, NODE, SLOT, schema
 
 
 def region(*granted: str) -> Region:
-    made = Region((NAMESPACE, "ec"), 0.0)
-    made.grant_changed(controller(*granted))
-    for name in ("n1", "n2"):
-        made.node_changed(name, node(name))
-    made.dag_changed(DAG, dag())
+    made = region_of(*granted)
     for name, on in (("a-0", "n2"), ("b-0", "")):
         made.pod_changed(None, pod(name, on), 0.0)
     return made

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edgewright.emulation.experiments.comparison import not_comparable
-from edgewright.emulation.experiments.contest import CLOCKED, QUICK, Contest, Entry, Point, Terms
-from edgewright.emulation.experiments.experiment import Experiment, Scale
+from edgewright.emulation.experiments.contest import QUICK, Contest, Entry, Point, Terms
+from edgewright.emulation.experiments.experiment import Scale
 from edgewright.emulation.experiments.setting import Setting, workload
 from edgewright.emulation.experiments.standings import BALANCE, LATENCY, PLACED, VIOLATIONS, Standings
 
@@ -51,9 +51,8 @@ def ends(points: Sequence[Point]) -> Sequence[Point]:
     return [min(points), max(points)]
 
 
-CONTEST = Contest(entry=AtRate, along="rates", setting=setting)
 STANDINGS = Standings(
-    contest=CONTEST,
+    contest=Contest(entry=AtRate, along="rates", setting=setting),
     axis="requests/s per region",
     form="{:g}",
     measures=(VIOLATIONS, LATENCY, BALANCE, PLACED),
@@ -66,7 +65,7 @@ STANDINGS = Standings(
         "Convergence (274 to 386 episodes printed) concerns learned policies; none of these is trained.",
     ),
 )
-EXPERIMENT = Experiment(
+EXPERIMENT = STANDINGS.experiment(
     name="arrival-rate",
     title="Policies under growing load",
     source="[MAPPO] Fig. 5",
@@ -75,10 +74,5 @@ EXPERIMENT = Experiment(
         Scale.SMALL: Rates(seeds=2, rates=(50, 150, 300), nodes=24, regions=2, budgets=QUICK, requests=4_000),
         Scale.PAPER: Rates(seeds=10),
     },
-    units=CONTEST.units,
-    run=CONTEST.run,
-    comparison=STANDINGS.comparison,
-    figures=STANDINGS.figures,
     paper_hours=3,
-    clocked=CLOCKED,
 )

@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 from edgewright.core.units import MS
-from edgewright.emulation.experiments.contest import CLOCKED, QUICK, Contest, Entry, Point, Terms
-from edgewright.emulation.experiments.experiment import Experiment, Scale
+from edgewright.emulation.experiments.contest import QUICK, Contest, Entry, Point, Terms
+from edgewright.emulation.experiments.experiment import Scale
 from edgewright.emulation.experiments.setting import Setting, Shape, cells, city, draw_dag, make_setting
 from edgewright.emulation.experiments.standings import DECISION, LATENCY, VIOLATIONS, Measure, Standings
 
@@ -76,9 +76,8 @@ def setting(terms: Sizes, seed: int, point: Point) -> Setting:
     return make_setting(built, list(enumerate(dags)))
 
 
-CONTEST = Contest(entry=OfSize, along="cases", setting=setting)
 STANDINGS = Standings(
-    contest=CONTEST,
+    contest=Contest(entry=OfSize, along="cases", setting=setting),
     axis="microservices x replicas",
     form="{} x {}",
     measures=(VIOLATIONS, LATENCY, DEVIATION, P95, P99, DECISION),
@@ -92,7 +91,7 @@ STANDINGS = Standings(
         "Convergence (820 episodes printed) concerns learned policies; none of these is trained.",
     ),
 )
-EXPERIMENT = Experiment(
+EXPERIMENT = STANDINGS.experiment(
     name="complexity",
     title="Policies on larger services",
     source="[MAPPO] Fig. 6, Table 4",
@@ -103,10 +102,5 @@ EXPERIMENT = Experiment(
         ),
         Scale.PAPER: Sizes(seeds=10),
     },
-    units=CONTEST.units,
-    run=CONTEST.run,
-    comparison=STANDINGS.comparison,
-    figures=STANDINGS.figures,
     paper_hours=3,
-    clocked=CLOCKED,
 )

@@ -7,8 +7,8 @@ import numpy as np
 
 from edgewright.core.service import CPU, ServiceDag
 from edgewright.core.units import MS
-from edgewright.emulation.experiments.contest import CLOCKED, QUICK, Contest, Entry, Point, Terms
-from edgewright.emulation.experiments.experiment import Experiment, Scale
+from edgewright.emulation.experiments.contest import QUICK, Contest, Entry, Point, Terms
+from edgewright.emulation.experiments.experiment import Scale
 from edgewright.emulation.experiments.setting import Setting, Shape, cells, city, draw_dag, make_setting
 from edgewright.emulation.experiments.standings import VIOLATIONS, Measure, Standings
 
@@ -57,9 +57,8 @@ def setting(terms: Crowds, seed: int, point: Point) -> Setting:
         tenants.append(tenant)
 
 
-CONTEST = Contest(entry=InCrowd, along="crowding", setting=setting)
 STANDINGS = Standings(
-    contest=CONTEST,
+    contest=Contest(entry=InCrowd, along="crowding", setting=setting),
     axis="CPU asked for, of the nodes'",
     form="{:.0%}",
     measures=(JAIN, WORST_TENANT, VIOLATIONS),
@@ -70,7 +69,7 @@ STANDINGS = Standings(
         "No policy here has a fairness term; learned ones will be compared with and without theirs.",
     ),
 )
-EXPERIMENT = Experiment(
+EXPERIMENT = STANDINGS.experiment(
     name="fairness",
     title="Fairness between tenants",
     source="beyond the papers",
@@ -79,10 +78,5 @@ EXPERIMENT = Experiment(
         Scale.SMALL: Crowds(seeds=2, crowding=(0.5, 0.9), nodes=10, regions=1, budgets=QUICK, requests=4_000),
         Scale.PAPER: Crowds(seeds=10),
     },
-    units=CONTEST.units,
-    run=CONTEST.run,
-    comparison=STANDINGS.comparison,
-    figures=STANDINGS.figures,
     paper_hours=2,
-    clocked=CLOCKED,
 )

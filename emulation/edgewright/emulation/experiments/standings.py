@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic
 import numpy as np
 
 from edgewright.emulation.experiments.comparison import Comparison, words
-from edgewright.emulation.experiments.contest import Contest, Point, T, Terms
+from edgewright.emulation.experiments.contest import CLOCKED, Contest, Entry, Point, T, Terms
+from edgewright.emulation.experiments.experiment import Experiment, Scale
 from edgewright.emulation.experiments.statistics import Floats, Interval, interquartile_mean, paired
 
 if TYPE_CHECKING:
@@ -80,6 +81,31 @@ class Standings(Generic[T]):
     """Name of lines with the means over all points, where there are such lines."""
     printed: Printed = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def experiment(
+        self,
+        *,
+        name: str,
+        title: str,
+        source: str,
+        question: str,
+        scales: Mapping[Scale, T],
+        paper_hours: float,
+    ) -> Experiment[T, Entry]:
+        """The contest as an experiment."""
+        return Experiment(
+            name=name,
+            title=title,
+            source=source,
+            question=question,
+            scales=scales,
+            units=self.contest.units,
+            run=self.contest.run,
+            comparison=self.comparison,
+            figures=self.figures,
+            paper_hours=paper_hours,
+            clocked=CLOCKED,
+        )
 
     def comparison(self, frame: "pd.DataFrame", terms: T) -> Comparison:
         """A line for each point, policy and time allowed, what is printed below them."""

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from edgewright.emulation.experiments.contest import CLOCKED, QUICK, Contest, Entry, Point, Terms
-from edgewright.emulation.experiments.experiment import Experiment, Scale
+from edgewright.emulation.experiments.contest import QUICK, Contest, Entry, Point, Terms
+from edgewright.emulation.experiments.experiment import Scale
 from edgewright.emulation.experiments.setting import Setting, workload
 from edgewright.emulation.experiments.standings import PLACED, VIOLATIONS, Measure, Standings
 from edgewright.emulation.workloads.processes import diurnal
@@ -54,9 +54,8 @@ def busiest(points: Sequence[Point]) -> Sequence[Point]:
     return [max(points, key=lambda point: float(diurnal(np.array(point[0]))))]
 
 
-CONTEST = Contest(entry=AtHour, along="hours", setting=setting)
 STANDINGS = Standings(
-    contest=CONTEST,
+    contest=Contest(entry=AtHour, along="hours", setting=setting),
     axis="hour of the day",
     form="{:g}:00",
     measures=(USED, BANDWIDTH, IDLEST, BUSIEST, VIOLATIONS, PLACED),
@@ -70,7 +69,7 @@ STANDINGS = Standings(
         "Each hour is placed anew and simulated in steady state; nothing is carried from hour to hour.",
     ),
 )
-EXPERIMENT = Experiment(
+EXPERIMENT = STANDINGS.experiment(
     name="utilisation",
     title="A day's use of the nodes",
     source="[MAPPO] Fig. 8",
@@ -81,10 +80,5 @@ EXPERIMENT = Experiment(
         ),
         Scale.PAPER: Day(seeds=5, requests=50_000),
     },
-    units=CONTEST.units,
-    run=CONTEST.run,
-    comparison=STANDINGS.comparison,
-    figures=STANDINGS.figures,
     paper_hours=5,
-    clocked=CLOCKED,
 )
