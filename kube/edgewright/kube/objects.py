@@ -34,6 +34,11 @@ class Metadata(Fields, frozen=True):
     deletion_timestamp: str | None = None
 
     @property
+    def version(self) -> int:
+        """The resource version as a number."""
+        return version_number(self.resource_version)
+
+    @property
     def key(self) -> tuple[str, str]:
         """(namespace, name); the namespace is empty for cluster-scoped objects."""
         return self.namespace, self.name
@@ -243,6 +248,11 @@ class Lease(Resource, frozen=True):
     """A coordination Lease."""
 
     spec: LeaseSpec = LeaseSpec()
+
+
+def version_number(resource_version: str) -> int:
+    """A resource version as a number: those of one kind are ordered; 0 if it is none."""
+    return int(resource_version) if resource_version.isdigit() else 0
 
 
 def has_condition(conditions: list[Condition], kind: str, status: str = "True") -> bool:

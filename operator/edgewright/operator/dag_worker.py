@@ -184,7 +184,7 @@ class DagWorker:
                 raise
             self._world.suspects.add(dag.key)  # it is gone, or a new one has its name
             return
-        self._world.see_dag("MODIFIED", answer)
+        self._world.see_dag("ANSWERED", answer)
         for said in (action for action in actions if isinstance(action, Announce)):
             self._events.record(_reference(dag), said.reason, said.message, warning=said.warning)
             if said.reason == Reason.LIMIT_EXCEEDED:

@@ -47,7 +47,7 @@ class OwnedObjects:
         dag = _dag(item)
         key = (kind, item.metadata.name)
         seen = self._seen.get(dag, {}).get(key)
-        if seen is None or version(seen) < version(item):
+        if seen is None or seen.metadata.version < item.metadata.version:
             self._written.setdefault(dag, {})[key] = item
 
     def forget_note(self, dag: Key, key: ObjectKey) -> None:
@@ -73,10 +73,10 @@ class OwnedObjects:
         dag, key = _dag(new), (kind, new.metadata.name)
         self._seen.setdefault(dag, {})[key] = new
         written = self._written.get(dag, {}).get(key)
-        if written is not None and version(written) <= version(new):
+        if written is not None and written.metadata.version <= new.metadata.version:
             self.forget_note(dag, key)
         base = written if written is not None else old
-        if base is not None and version(base) == version(new):
+        if base is not None and base.metadata.version == new.metadata.version:
             return  # our own write coming back
         if base is None or _moved(base, new):
             self._on_change(dag, Change.MOVED)
@@ -94,12 +94,6 @@ class OwnedObjects:
         if written is not None and written.metadata.uid == old.metadata.uid:
             self.forget_note(dag, key)
         self._on_change(dag, Change.DELETED)
-
-
-def version(item: Manifest) -> int:
-    """The resource version as a number (resource versions of one kind are ordered integers)."""
-    text = item.metadata.resource_version
-    return int(text) if text.isdigit() else 0
 
 
 def _dag(item: Manifest) -> Key:

@@ -25,8 +25,9 @@ from edgewright.operator.observer import Observer
 from edgewright.operator.perform import NotLeadingError, Performer
 from edgewright.operator.queue import KeyedQueue
 from edgewright.operator.region_worker import RegionWorker
+from edgewright.operator.regions import version_of
 from edgewright.operator.settings import OperatorSettings
-from edgewright.operator.world import World, version
+from edgewright.operator.world import OUR_KINDS, World
 
 EXIT_LOST_LEASE = 3
 """Status after losing the Lease: a fresh process may start as a standby."""
@@ -55,8 +56,8 @@ class Operator:
         self._agents: dict[str, bool] = {}
         self._observer = self._observing(settings)
         self._stopping = False
-        self._heard = 0
-        """The newest resource version of a ServiceDAG that the watch has told."""
+        self._heard = dict.fromkeys(OUR_KINDS, 0)
+        """The newest resource version of each of our kinds that the watch has told."""
 
     async def run(self) -> None:
         """Watch and work until cancelled, then let running work end."""
@@ -198,20 +199,23 @@ class Operator:
     async def _listen(self, restart: Callable[[], None]) -> None:
         """Restart a deaf watch: what the API server has and what we wrote, it must have told too."""
         while True:
-            known = self.world.newest
-            with contextlib.suppress(ApiError):  # then the next round will tell
-                known = max(known, await self.world.newest_on_server())
+            known = {plural: await self._newest(plural) for plural in OUR_KINDS}
             await asyncio.sleep(_HEARING)
-            if self._heard < known:
-                log.error("the watch of our kinds has missed a ServiceDAG for %.0f s", _HEARING)
+            missed = [plural for plural, newest in known.items() if self._heard[plural] < newest]
+            if missed:
+                log.error("the watch has missed some of %s for %.0f s", " and ".join(missed), _HEARING)
                 restart()
 
+    async def _newest(self, plural: str) -> int:
+        newest = self.world.newest(plural)
+        with contextlib.suppress(ApiError):  # then the next round will tell
+            newest = max(newest, await self.world.newest_on_server(plural))
+        return newest
+
     def _see(self, plural: str, event: str | None, body: Mapping[str, Any]) -> None:
-        if plural == "servicedags":
-            self._heard = max(self._heard, version(body))
-            self.world.see_dag(event, body)
-        else:
-            self.world.see_controller(event, body)
+        self._heard[plural] = max(self._heard[plural], version_of(body))
+        see = self.world.see_dag if plural == "servicedags" else self.world.see_controller
+        see(event, body)
 
 
 async def run(settings: OperatorSettings) -> int:

@@ -115,7 +115,7 @@ class RegionWorker:
             if error.status not in {404, 409}:  # it is gone, or a new one has its name: the watch will tell
                 raise
         else:
-            self._world.see_controller("MODIFIED", answer)
+            self._world.see_controller("ANSWERED", answer)
 
 
 def differs(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

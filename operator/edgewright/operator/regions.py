@@ -17,6 +17,7 @@ from edgewright.kube.names import (
     ROLE_AGENT_HOME,
     ROLE_OPERATOR_REGION,
 )
+from edgewright.kube.objects import version_number
 from edgewright.operator.claims import Claim, Key, LinkShare, Region, Share
 from edgewright.operator.observed import Now
 from edgewright.operator.verdicts import Verdict
@@ -33,6 +34,7 @@ class Controller:
     key: Key
     uid: str
     generation: int
+    version: int
     created: str
     spec: EdgeControllerSpec
     status: Mapping[str, Any]
@@ -46,6 +48,7 @@ class Controller:
             key=(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
             generation=int(metadata.get("generation") or 1),
+            version=version_of(body),
             created=metadata.get("creationTimestamp") or "",
             spec=EdgeControllerSpec.model_validate(body.get("spec") or {}),
             status=body.get("status") or {},
@@ -76,6 +79,11 @@ class Controller:
     def subject(self) -> dict[str, str]:
         """The agent's ServiceAccount as an RBAC subject."""
         return {"kind": "ServiceAccount", "name": AGENT_ACCOUNT, "namespace": self.key[0]}
+
+
+def version_of(body: Mapping[str, Any]) -> int:
+    """The resource version of an object as the API serves it, as a number."""
+    return version_number(str(body["metadata"].get("resourceVersion") or ""))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from edgewright.operator.measurement import Measurement
 from edgewright.operator.observed import Replica
 from edgewright.operator.owned_objects import Change, OwnedObjects
 from edgewright.operator.queue import KeyedQueue
-from edgewright.operator.regions import Controller
+from edgewright.operator.regions import Controller, version_of
 
 COMPLETE_DELAY, PROGRESS_DELAY = 0.2, 1.0
 """Seconds by which changes of Deployments' statuses are gathered."""
@@ -36,6 +36,8 @@ HANDOVER_DELAY = 1.0
 AGENTS_DELAY = 0.5
 """Seconds by which changes of agents' Deployments and pods are gathered."""
 COST = "controller.kubernetes.io/pod-deletion-cost"
+OUR_KINDS = {"servicedags": paths.service_dags(), "edgecontrollers": paths.edge_controllers()}
+"""By plural, what comes through `see_*`, with its collection."""
 
 
 class _OriginSpec(Fields, frozen=True):
@@ -124,18 +126,19 @@ class World:
             self._claims = claim(alive, labels)
         return self._claims
 
-    @property
-    def newest(self) -> int:
-        """The newest resource version of a ServiceDAG that is known, from wherever; 0 if there is none."""
-        return max(map(version, self.dags.values()), default=0)
+    def newest(self, plural: str) -> int:
+        """The newest resource version of our kind that is known, from wherever; 0 if there is none."""
+        if plural == "servicedags":
+            return max(map(version_of, self.dags.values()), default=0)
+        return max((controller.version for controller in self.controllers.values()), default=0)
 
-    async def newest_on_server(self) -> int:
+    async def newest_on_server(self, plural: str) -> int:
         """The same as the API server's cache has it, from the objects' metadata alone. Raises ApiError."""
         listed = await self._api.raw(
-            "GET", paths.service_dags(), params={"resourceVersion": "0"}, accept=_ONLY_METADATA
+            "GET", OUR_KINDS[plural], params={"resourceVersion": "0"}, accept=_ONLY_METADATA
         )
         found = _listed.decode(listed).items or ()
-        return max((_number(item.metadata.resource_version) for item in found), default=0)
+        return max((item.metadata.version for item in found), default=0)
 
     @property
     def origin(self) -> Origin | None:
@@ -192,15 +195,20 @@ class World:
 
     async def resync(self) -> None:
         """Read all ServiceDAGs and EdgeControllers, forget those that are gone, mark everything dirty."""
+        known = {controller.uid: controller.version for controller in self.controllers.values()}
+        known |= {body["metadata"]["uid"]: version_of(body) for body in self.dags.values()}
         controllers, dags = await asyncio.gather(
             self._api.items(paths.edge_controllers()), self._api.items(paths.service_dags())
         )
-        for key in self.controllers.keys() - {_key(body) for body in controllers}:
+        listed = {body["metadata"]["uid"]: version_of(body) for body in (*controllers, *dags)}
+        # A list shows what was known before it, or something newer, unless it is gone or etcd was restored.
+        gone = {uid for uid, version in known.items() if listed.get(uid, -1) < version}
+        for key in [key for key, controller in self.controllers.items() if controller.uid in gone]:
             self._drop_controller(key)
+        for key in [key for key, body in self.dags.items() if body["metadata"]["uid"] in gone]:
+            self.drop_dag(key)
         for body in controllers:
             self.see_controller("MODIFIED", body)
-        for key in self.dags.keys() - {_key(body) for body in dags}:
-            self.drop_dag(key)
         for body in dags:
             self.see_dag("MODIFIED", body)
         self.mark_all()
@@ -225,15 +233,15 @@ class World:
             self._queue.add(work.service_dag(*key))
 
     def see_dag(self, event: str | None, body: Mapping[str, Any]) -> None:
-        """Take over a ServiceDAG from a watch, a list, or the answer to a status write."""
+        """Take over a ServiceDAG from a watch, a list, or the answer to a status write (ANSWERED)."""
         key = _key(body)
-        if event == "DELETED":
-            known = self.dags.get(key)
-            if known is None or known["metadata"]["uid"] == body["metadata"]["uid"]:
-                self.drop_dag(key)
-            return
         before = self.dags.get(key)
-        if before is not None and version(before) >= version(body):
+        present = before is not None and before["metadata"]["uid"] == body["metadata"]["uid"]
+        if event == "DELETED" and present:
+            self.drop_dag(key)
+        if event == "DELETED" or (event == "ANSWERED" and not present):
+            return
+        if before is not None and version_of(before) >= version_of(body):
             return
         self.dags[key] = body
         if before is None or _relevant(before) != _relevant(body):
@@ -246,10 +254,15 @@ class World:
             self._queue.add(work.service_dag(*key))
 
     def see_controller(self, event: str | None, body: Mapping[str, Any]) -> None:
-        """Take over an EdgeController."""
+        """Take over an EdgeController from a watch, a list, or the answer to a status write (ANSWERED)."""
         key = _key(body)
-        if event == "DELETED":
+        old = self.controllers.get(key)
+        present = old is not None and old.uid == body["metadata"]["uid"]
+        if event == "DELETED" and present:
             self._drop_controller(key)
+        if event == "DELETED" or (event == "ANSWERED" and not present):
+            return
+        if old is not None and old.version >= version_of(body):
             return
         try:
             new = Controller.read(body)
@@ -257,7 +270,6 @@ class World:
             log.error("EdgeController %s/%s is left out: %s", *key, error)
             self._drop_controller(key)
             return
-        old = self.controllers.get(key)
         self.controllers[key] = new
         if old is None or (old.uid, old.generation, old.deleted) != (new.uid, new.generation, new.deleted):
             self._claims_changed()
@@ -322,15 +334,6 @@ class World:
 
 def _key(body: Mapping[str, Any]) -> Key:
     return body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def version(body: Mapping[str, Any]) -> int:
-    """The resource version of an object as a number, to be compared within its kind."""
-    return _number(str(body["metadata"].get("resourceVersion") or ""))
-
-
-def _number(version: str) -> int:
-    return int(version) if version.isdigit() else 0
 
 
 def _relevant(body: Mapping[str, Any]) -> tuple[Any, ...]:

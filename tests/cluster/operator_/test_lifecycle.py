@@ -9,7 +9,8 @@ import pytest
 from edgewright.kube import names, paths
 from edgewright.kube.api import ApiError
 from edgewright.operator.queue import KeyedQueue
-from edgewright.operator.world import World, version
+from edgewright.operator.regions import version_of
+from edgewright.operator.world import World
 
 Make = Callable[..., dict[str, Any]]
 Until = Callable[..., Awaitable[Any]]
@@ -41,7 +42,7 @@ async def test_the_api_server_tells_how_new_its_newest_service_dag_is(
     made = await region.apply(make("newest", "a"))
 
     async def told() -> bool:
-        return await world.newest_on_server() >= version(made)
+        return await world.newest_on_server("servicedags") >= version_of(made)
 
     await wait_until("the version in the API server's cache", told, 10)
 
