@@ -92,3 +92,15 @@ async def allow_operator(api: Api, namespace: str) -> None:
         ],
     }
     await api.create(paths.rolebindings(namespace), body)
+
+
+async def quota(api: Api, namespace: str, name: str, hard: Mapping[str, str]) -> None:
+    """Create a ResourceQuota and wait until it counts; before that the API server refuses nothing."""
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": {"hard": hard}}
+    await api.create(paths.resourcequotas(namespace), body)
+
+    async def counts() -> bool:
+        found = await api.get(paths.resourcequotas(namespace, name))
+        return set(found["status"]["used"]) == set(hard)
+
+    await until(f"ResourceQuota {name} counts", counts)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tests.cluster.builders import quota
+
 from edgewright.kube import names, paths
 
 Make = Callable[..., dict[str, Any]]
@@ -106,14 +108,7 @@ async def test_room_that_comes_free_is_used_without_waiting_for_a_backoff(
 
 
 async def test_a_gang_waits_for_all_its_pods(region: Any, make: Make) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "three-pods"},
-        "spec": {"hard": {"pods": "3"}},
-    }
-    path = paths.resourcequotas(region.namespace)
-    await region.api.create(path, quota)
+    await quota(region.api, region.namespace, "three-pods", {"pods": "3"})
     await region.agent()
     await region.apply(make("four", "a", "b", "c", "d"))
     await region.reaches("four", "False", "WaitingForPods")

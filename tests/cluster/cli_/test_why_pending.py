@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.cluster.builders import edge_controller, service_dag, until
+from tests.cluster.builders import edge_controller, quota, service_dag, until
 from tests.cluster.cli_.conftest import REGION, Command
 
 from edgewright.cli.causes import Cause
@@ -101,12 +101,11 @@ async def test_a_region_without_an_agent(admin: Api, reader: Reader, space: Spac
 
 
 async def test_pods_that_a_quota_or_a_limit_refuses(admin: Api, reader: Reader, space: Space) -> None:
-    for reason, path, spec in (
-        ("QuotaExceeded", paths.resourcequotas, {"hard": {"pods": "0"}}),
-        ("PodRejected", paths.limitranges, {"limits": [{"type": "Container", "max": {"cpu": "50m"}}]}),
-    ):
-        namespace = await space()
-        await admin.create(path(namespace), {"metadata": {"name": "tight"}, "spec": spec})
+    quoted, limited = await space(), await space()
+    await quota(admin, quoted, "tight", {"pods": "0"})
+    limits = {"limits": [{"type": "Container", "max": {"cpu": "50m"}}]}
+    await admin.create(paths.limitranges(limited), {"metadata": {"name": "tight"}, "spec": limits})
+    for reason, namespace in (("QuotaExceeded", quoted), ("PodRejected", limited)):
         await admin.create(paths.edge_controllers(namespace), edge_controller(namespace, REGION))
         await admin.create(paths.service_dags(namespace), service_dag("shop", "a"))
         entry, _ = await told(reader, namespace, reason)

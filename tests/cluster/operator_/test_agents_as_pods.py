@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.cluster.builders import condition_of, edge_controller, new_namespace
+from tests.cluster.builders import condition_of, edge_controller, new_namespace, quota
 
 from edgewright.emulation import testbed
 from edgewright.kube import names, paths
@@ -284,13 +284,7 @@ async def test_an_image_that_cannot_be_pulled_is_said_in_words(
 async def test_a_quota_is_said_in_the_server_s_words(
     region: Any, deployed: dict[str, Any], api: Api, said: Any
 ) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "few"},
-        "spec": {"hard": {"pods": "1"}},
-    }
-    await api.create(paths.resourcequotas(region.namespace), quota)
+    await quota(api, region.namespace, "few", {"pods": "1"})
     for pod in await agents(api, region.namespace):
         await api.delete(paths.pods(region.namespace, pod["metadata"]["name"]), grace=0)
     await said("Degraded", "True", "QuotaExceeded", "exceeded quota: few")

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.cluster.builders import quota
 
 from edgewright.kube import names, paths
 from edgewright.kube.api import ApiError
@@ -322,8 +323,7 @@ async def test_a_drain_takes_one_replica_at_a_time(
         return True
 
     # No replacement can appear meanwhile, however quick the cluster is.
-    quota = {"metadata": {"name": "full"}, "spec": {"hard": {"pods": "1"}}}
-    await region.api.create(paths.resourcequotas(region.namespace), quota)
+    await quota(region.api, region.namespace, "full", {"pods": "1"})
     await wait_until("a budget that allows one", lambda: evict(first))
     with pytest.raises(ApiError) as refused:
         await evict(second)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.cluster.builders import quota
 
 from edgewright.kube import names, paths
 from edgewright.kube.api import ApiError
@@ -59,13 +60,7 @@ async def test_two_service_dags_whose_names_meet_both_run(region: Any, agent: An
 async def test_a_quota_on_pods_is_reported_in_the_api_server_s_words(
     region: Any, agent: Any, make: Make, wait_until: Until
 ) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small"},
-        "spec": {"hard": {"pods": "1"}},
-    }
-    await region.api.create(paths.resourcequotas(region.namespace), quota)
+    await quota(region.api, region.namespace, "small", {"pods": "1"})
     await region.apply(make("big", {"name": "a", "replicas": {"min": 3}}))
     found = await region.wait("big", "Ready", "False", "QuotaExceeded", seconds=60)
     assert "exceeded quota: small" in found["message"]
@@ -78,13 +73,7 @@ async def test_a_quota_on_pods_is_reported_in_the_api_server_s_words(
 
 
 async def test_a_quota_on_deployments_is_reported(region: Any, agent: Any, make: Make) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "few"},
-        "spec": {"hard": {"count/deployments.apps": "1"}},
-    }
-    await region.api.create(paths.resourcequotas(region.namespace), quota)
+    await quota(region.api, region.namespace, "few", {"count/deployments.apps": "1"})
     await region.apply(make("wide", "a", "b"))
     found = await region.wait("wide", "Ready", "False", "QuotaExceeded")
     assert "few" in found["message"]
