@@ -68,10 +68,12 @@ def causes(frames: "Sequence[Frame]") -> None:
 
 
 def regions(built: "City", radio: "Coverage", users: "Groups") -> None:
-    """A city, region by region."""
+    """A city, region by region, and its slices."""
     import numpy as np
     from rich.console import Console
     from rich.table import Table
+
+    from edgewright.core.substrate import LABEL_SLICE
 
     console, given = Console(), built.scenario
     east, north = (value / 1000 for value in radio.extent)
@@ -104,6 +106,9 @@ def regions(built: "City", radio: "Coverage", users: "Groups") -> None:
             f"{np.median(rate[inside]) / 1e6:,.0f}" if inside.any() else "-",
         )
     console.print(table)
+    for each in given.slices:
+        own = sum(n.labels.get(LABEL_SLICE) == each.name for n in built.nodes)
+        console.print(f"slice {each.name}: {own} sites, {each.dags:.0%} of the DAGs", highlight=False)
     console.print(
         "CPU: what DAGs may take. Requests: of the busiest hour. DAGs: active at a time. Mbps: median user, "
         "alone in its cell.",

@@ -8,10 +8,8 @@ import numpy as np
 from edgewright.core.load import zone_of
 from edgewright.core.problem import UNPLACED, Constraint, Problem
 from edgewright.core.service import RESOURCES, Microservice, Toleration
-from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate, Taint
+from edgewright.core.substrate import LABEL_SLICE, BoolArray, FloatArray, IntArray, Substrate, Taint
 
-LABEL_SLICE = "edgewright.dev/slice"
-"""Node label that reserves a node for tenant slices, joined by `_`; unlabelled nodes serve every slice."""
 TAINT_EDGE = "edgewright.dev/edge"
 """Taint that keeps other schedulers away; every replica placed here tolerates it."""
 EPSILON = 1e-9

@@ -25,6 +25,10 @@ class Taint:
     effect: str = "NoSchedule"
 
 
+LABEL_SLICE = "edgewright.dev/slice"
+"""Node label that reserves a node for tenant slices, joined by `_`; unlabelled nodes serve every slice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A vertex that runs replicas and, with a radio profile, is a cell for users."""

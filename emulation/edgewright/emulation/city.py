@@ -1,6 +1,7 @@
 """Builds the city of a scenario: nodes with their hardware, regions with their zones, and links."""
 
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -8,13 +9,13 @@ from typing import Literal
 import numpy as np
 
 from edgewright.core.radio import BANDS, noise_rise
-from edgewright.core.substrate import IntArray, Link, Node, Substrate
+from edgewright.core.substrate import LABEL_SLICE, IntArray, Link, Node, Substrate
 from edgewright.core.units import GBPS, GIB, MBPS, MS
 from edgewright.emulation import backhaul as wires
 from edgewright.emulation.draws import of_site
 from edgewright.emulation.fields import Range, ScenarioError
 from edgewright.emulation.geography import FloatArray, Frame, Labels, divide
-from edgewright.emulation.scenario import Backhaul, Hardware, Scenario
+from edgewright.emulation.scenario import Backhaul, Hardware, Scenario, Slice
 from edgewright.emulation.sites import ground
 
 
@@ -179,6 +180,7 @@ def _edge(
         location=point,
         radio=frozenset(radio.band for radio in bands),
         latency=(latency[0] * MS, latency[1] * MS, latency[2] * MS),
+        labels=_slice(scenario.slices, rng.random()),
     )
     return node, (round(gbps, 2) * GBPS, latency[2] * MS, kind.name)
 
@@ -189,6 +191,15 @@ def _backhaul(kinds: tuple[Backhaul, ...], draw: float) -> Backhaul:
         if draw < 0:
             return kind
     return kinds[-1]
+
+
+def _slice(slices: Sequence[Slice], draw: float) -> dict[str, str]:
+    """The label of a site that is a slice's own."""
+    for each in slices:
+        draw -= each.nodes
+        if draw < 0:
+            return {LABEL_SLICE: each.name}
+    return {}
 
 
 def _centre(

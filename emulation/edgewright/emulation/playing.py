@@ -33,7 +33,7 @@ class Frame:
     names: tuple[str, ...]
     """(D,) which DAGs."""
     kind: tuple[str, ...]
-    """(D,) their classes."""
+    """(D,) their classes, with the slice of those that are in one."""
     latency: FloatArray
     """(D,) seconds at the DAG's percentile; infinite where it is not served."""
     limit: FloatArray
@@ -180,12 +180,17 @@ class _Play:
             down=episode.down[period],
             arrived=np.stack([episode.cell[period, a], state.node[0][a, slot]], axis=1),
             names=tuple(episode.dags[q].name for q in template),
-            kind=tuple(self.world.pool.kind[q] for q in template),
+            kind=tuple(self._kind(int(q)) for q in template),
             latency=np.where(served, state.outcome[0, there, PERCENTILE], np.inf),
             limit=self.fluid.pool.limit[template],
             asked=self.fluid.pool.rate[template] * episode.factor[period, there],
             late=late,
         )
+
+    def _kind(self, q: int) -> str:
+        """Class and slice of template q."""
+        kind, tenant = self.world.pool.kind[q], self.episode.dags[q].slice
+        return f"{kind} of {tenant}" if tenant else kind
 
     def _late(self, a: int) -> FloatArray:
         """(causes,) shares of instance a's requests."""

@@ -115,6 +115,16 @@ class Backbone(Model):
     switch_ms: Range = Range(low=0.1, high=0.3)
 
 
+class Slice(Model):
+    """A tenant with nodes that serve nobody else's DAGs; its own may go to nodes of no slice too."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    nodes: Share
+    """Share of the edge sites that are its own."""
+    dags: Share
+    """Share of the DAGs that are its own."""
+
+
 class Scenario(Model):
     """A city for the testbed and for the simulators."""
 
@@ -145,12 +155,20 @@ class Scenario(Model):
     """Instead of direct links between the controllers."""
     interference: Share = 0.0
     """Share of the time in which the cells around a cell send."""
+    slices: tuple[Slice, ...] = ()
+    """What they leave of sites and DAGs belongs to no slice."""
     demand: DemandSettings = DemandSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         add_up("backhaul", (kind.share for kind in self.backhaul))
         add_up("latencySplit", self.latency_split)
+        for field in ("nodes", "dags"):
+            total = sum(getattr(each, field) for each in self.slices)
+            if total > 1 + 1e-9:
+                raise ValueError(f"slices: the shares of {field} add up to {total:g}, at most to 1")
+        if len({each.name for each in self.slices}) < len(self.slices):
+            raise ValueError("slices: their names must differ")
         real = len(eua.sites())
         chosen = self.sites.choose in ("all", "central", "clustered")
         if self.sites.file is None and chosen and self.sites.count > real:

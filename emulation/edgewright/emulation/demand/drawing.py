@@ -26,10 +26,12 @@ def draw_dag(
     ingress: Ingress,
     limit: float,
     abroad: bool,
+    tenant: str,
 ) -> ServiceDag | None:
     """A DAG of about `requests` per second, `limit` in seconds; None where its work cannot be in its range.
 
-    Users `abroad`, in another region than the DAG, send the inner share of the payload only.
+    Users `abroad`, in another region than the DAG, send the inner share of the payload only. `tenant`: its
+    slice, if it has one.
     """
     rate = requests * random.uniform(*SPREAD)
     calls = random.random() < given.calls
@@ -73,6 +75,7 @@ def draw_dag(
         qos=Qos(max_latency=limit),
         flow="requestResponse" if calls else "pipeline",
         service_class=given.service_class,
+        slice=tenant,
     )
 
 

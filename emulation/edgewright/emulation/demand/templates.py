@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,11 +93,17 @@ class _Region:
         self.idle = World(city.substrate, np.zeros_like(city.substrate.capacity))
         self.weight = sum(each.share * each.request_weight for each in workload.classes)
         self.first: list[ServiceDag] = []
+        self.tenant = ""
 
     def draw(self) -> Pool:
         """The region's part of the pool."""
         dags, places, kinds, idle = [], [], [], []
-        for row, each in enumerate(_mix(self.workload, self.settings.templates, self.random)):
+        count, classes, slices = self.settings.templates, self.workload.classes, self.city.scenario.slices
+        # Slices are drawn apart: the same DAGs belong to somebody then, as far as they fit.
+        of_slice = _mix([each.dags for each in slices], count, self.random.spawn(1)[0])
+        for row, kind in enumerate(_mix([each.share for each in classes], count, self.random)):
+            each = classes[kind]
+            self.tenant = slices[of_slice[row]].name if of_slice[row] < len(slices) else ""
             dag, place, ratio = self._accepted(each, f"{each.name}-{row:03d}")
             dags.append(dag)
             places.append(place)
@@ -157,6 +163,7 @@ class _Region:
                 ingress=self._ingress(given, place),
                 limit=limit,
                 abroad=abroad,
+                tenant=self.tenant,
             )
             if dag is None:
                 self.rejected[OUTSIDE] += 1
@@ -218,9 +225,9 @@ def alone(world: World, dag: ServiceDag, allowed: BoolArray) -> Problem:
     )
 
 
-def _mix(workload: Workload, count: int, random: np.random.Generator) -> list[ServiceClass]:
-    """Classes in their shares, the remainders by chance, in random order."""
-    exact = np.array([each.share * count for each in workload.classes])
+def _mix(shares: Sequence[float], count: int, random: np.random.Generator) -> IntArray:
+    """(count,) rows of `shares`, or beyond them for what they leave; remainders by chance; shuffled."""
+    exact = np.array([*shares, max(0.0, round(1.0 - sum(shares), 9))]) * count
     whole = np.floor(exact + 1e-9)
     rest = round(count - whole.sum())
     if rest:
@@ -228,5 +235,5 @@ def _mix(workload: Workload, count: int, random: np.random.Generator) -> list[Se
         whole += np.bincount(
             random.choice(len(exact), rest, replace=False, p=odds / odds.sum()), minlength=len(exact)
         )
-    listed = [each for each, n in zip(workload.classes, whole, strict=True) for _ in range(int(n))]
-    return [listed[row] for row in random.permutation(len(listed))]
+    rows: IntArray = random.permutation(np.repeat(np.arange(len(exact), dtype=np.int32), whole.astype(int)))
+    return rows

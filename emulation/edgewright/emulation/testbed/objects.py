@@ -54,6 +54,7 @@ def node(city: "City", given: "Node", *, taint: bool = False) -> dict[str, Any]:
 
 def _labels(city: "City", given: "Node") -> dict[str, str]:
     labels = {
+        **given.labels,
         LABEL_HOSTNAME: given.name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
