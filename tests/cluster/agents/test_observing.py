@@ -241,7 +241,8 @@ async def test_it_sees_what_the_objects_in_the_api_server_say(
     assert differences(np.load(recorder / "second.npy"), await expected(region, "second", new)) == {}
 
     gone = next(name for name in before if "-b-" in name)
-    await region.api.delete(paths.pods(region.namespace, gone))
+    # At once: a pod that is ending still holds its place.
+    await region.api.delete(paths.pods(region.namespace, gone), grace=0)
     after = await region.all_bound("first", 4, 60.0)
     waiting = after.keys() - before.keys()
     assert len(waiting) == 1
