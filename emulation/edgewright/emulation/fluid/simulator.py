@@ -19,6 +19,7 @@ from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.decide import act, begin, is_open
 from edgewright.emulation.fluid.judge import observe, reward
 from edgewright.emulation.fluid.pool import Pool, make_pool
+from edgewright.emulation.fluid.reference import by_reference
 from edgewright.emulation.fluid.serve import serve
 from edgewright.emulation.fluid.state import (
     Ground,
@@ -56,8 +57,15 @@ class World(NamedTuple):
     script: Script
     state: State
     work: Work
-    noise: float
+    told: Told
     seeds: Seeds
+    choice: IntArray
+    """(B, G, S) of the agents."""
+    noise: float
+    period: float
+    """Seconds."""
+    weights: FloatArray
+    printed: bool
 
 
 class Saved(NamedTuple):
@@ -124,13 +132,14 @@ class Fluid:
             np.zeros((B, self.agents), np.float32),
             np.zeros((B, self.agents)),
         )
-        _start(self._world(), self.told)
+        self._hand_over()
+        _start(self._world)
         return self.told
 
     @property
     def over(self) -> bool:
         """Whether the last period has been served."""
-        return bool(self.state.over.all())
+        return bool(self.state.over[0])  # all cities are as long
 
     def step(self, choice: IntArray) -> Told:
         """Apply the agents' choices (B, G, S), serve one period, begin the next.
@@ -143,15 +152,15 @@ class Fluid:
             raise ValueError(f"choices have shape {choice.shape}, not (cities, agents, slots) = {expected}")
         if self.over:
             raise ValueError("the episodes are over; reset first")
-        exact = np.require(choice, np.int32, ["C", "W"])
-        _step(self._world(), self.told, self.period, self.weights, self.printed, exact)
+        self._choice[:] = choice
+        _step(self._world)
         return self.told
 
     def open_nodes(self, city: int, agent: int) -> BoolArray:
         """(S, rows + 1) where each slot of the agent's head could go alone; the last column is 'pending'."""
         out = np.zeros((self.slots, self.nodes + 1), np.bool_)
         out[:, int(self.ground.sizes[agent])] = True
-        _open(self.pool, self.ground, self.script, self.state, self.work, city, agent, out)
+        _open(self._world, city, agent, out)
         return out
 
     def save(self) -> Saved:
@@ -169,19 +178,28 @@ class Fluid:
         self.script, self.seeds = saved.script, saved.seeds
         self.told = Told._make(array.copy() for array in saved.told)
         self.work.log_rho[:] = -np.inf
+        self._hand_over()
         return self.told
 
-    def _world(self) -> World:
-        return World(
-            self.pool,
-            self.infra,
-            self.table,
-            self.ground,
-            self.script,
-            self.state,
-            self.work,
-            self.noise,
-            self.seeds,
+    def _hand_over(self) -> None:
+        self._choice = np.zeros((*self.told.active.shape, self.slots), np.int32)
+        self._world = by_reference(
+            World(
+                self.pool,
+                self.infra,
+                self.table,
+                self.ground,
+                self.script,
+                self.state,
+                self.work,
+                self.told,
+                self.seeds,
+                self._choice,
+                self.noise,
+                self.period,
+                self.weights,
+                self.printed,
+            )
         )
 
 
@@ -219,7 +237,8 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
 
 
 @kernel
-def _observe(world: World, b: int, told: Told) -> None:
+def _observe(world: World, b: int) -> None:
+    told = world.told
     observe(
         world.pool,
         world.infra,
@@ -237,23 +256,23 @@ def _observe(world: World, b: int, told: Told) -> None:
 
 
 @entry
-def _start(world: World, told: Told) -> None:
+def _start(world: World) -> None:
     for b in range(len(world.seeds)):
         begin(world.pool, world.ground, world.script, world.state, b)
-        _observe(world, b, told)
+        _observe(world, b)
 
 
 @entry
-def _step(
-    world: World, told: Told, period: float, weights: FloatArray, printed: bool, choice: IntArray
-) -> None:
+def _step(world: World) -> None:
     pool, infra, table, ground = world.pool, world.infra, world.table, world.ground
-    script, state, work = world.script, world.state, world.work
+    script, state, work, period = world.script, world.state, world.work, world.period
+    K = table.work.shape[1]
     for b in range(len(world.seeds)):
-        for g in range(choice.shape[1]):
-            act(pool, ground, script, state, work.left, period, b, g, choice[b, g])
+        for g in range(len(ground.sizes)):
+            act(pool, ground, script, state, work.left, period, b, g, world.choice[b, g])
         serve(pool, infra, table, ground.radio_delay, period, script, state, work, b)
-        reward(pool, ground, script, state, work, weights, printed, table.work.shape[1], b, told.reward[b])
+        told = world.told.reward[b]
+        reward(pool, ground, script, state, work, world.weights, world.printed, K, b, told)
         if state.period[b] % LATE == 0:
             for n in range(infra.nodes):
                 state.late[b, n] = state.rho[b, n]
@@ -262,17 +281,16 @@ def _step(
             begin(pool, ground, script, state, b)
         else:
             state.over[b] = True
-        _observe(world, b, told)
+        _observe(world, b)
 
 
 @entry
-def _open(
-    pool: Pool, ground: Ground, script: Script, state: State, work: Work, b: int, g: int, out: BoolArray
-) -> None:
+def _open(world: World, b: int, g: int, out: BoolArray) -> None:
+    pool, ground, script, state = world.pool, world.ground, world.script, world.state
     a = state.head[b, g]
     if a < 0:
         return
     for slot in range(pool.slots[script.template[b, a]]):
         for i in range(ground.sizes[g]):
             n = ground.members[g, i]
-            out[slot, i] = is_open(pool, ground, script, state, work.left, b, a, slot, n)
+            out[slot, i] = is_open(pool, ground, script, state, world.work.left, b, a, slot, n)
