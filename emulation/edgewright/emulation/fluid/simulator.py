@@ -1,7 +1,7 @@
 """A batch of independent cities on one substrate: reset with episodes, act, step, save, restore."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,15 @@ class Saved(NamedTuple):
     seeds: Seeds
     told: Told
 
+    def copy(self) -> "Saved":
+        """One whose state nobody else writes."""
+        state = State._make(array.copy() for array in self.state)
+        return self._replace(state=state, told=Told._make(array.copy() for array in self.told))
+
+    def written(self) -> tuple[npt.NDArray[Any], ...]:
+        """What a step writes."""
+        return (*self.state, *self.told)
+
 
 class Fluid:
     """B cities in lockstep. `members`: nodes of each of G agents; `dags`, `region`: templates, their agents.
@@ -107,6 +116,8 @@ class Fluid:
         self.nodes, self.slots = self.ground.members.shape[1], self.pool.slot_stage.shape[1]
         self.agents = len(members)
         self.period = 10.0
+        self._pool, self._ground = by_reference(self.pool), by_reference(self.ground)
+        self._work = by_reference(self.work)
 
     def reset(self, episodes: Sequence[Episode], seeds: Sequence[int]) -> Told:
         """Begin one city per episode, all of one length; `seeds` draw the noise of metrics.
@@ -122,17 +133,15 @@ class Fluid:
         ((_, self.period, templates),) = lengths
         if templates != len(self.pool.stages):
             raise ValueError(f"episodes have {templates} templates, the simulator {len(self.pool.stages)}")
-        K = self.table.work.shape[1]
-        self.script, most, ints, floats = make_script(self.pool, episodes, K)
-        B, A = self.script.template.shape
-        self.state = make_state(self.pool, self.infra, self.agents, (B, A), (most, ints, floats))
-        self.seeds = np.asarray(seeds, np.int64)
-        self.told = Told(
+        script, most, ints, floats = make_script(self.pool, episodes, self.table.work.shape[1])
+        B, A = script.template.shape
+        state = make_state(self.pool, self.infra, self.agents, (B, A), (most, ints, floats))
+        told = Told(
             np.zeros((B, self.agents, size(self.nodes, self.slots)), np.float32),
             np.zeros((B, self.agents), np.float32),
             np.zeros((B, self.agents)),
         )
-        self._hand_over()
+        self._hold(Saved(state, script, np.asarray(seeds, np.int64), told))
         _start(self._world)
         return self.told
 
@@ -165,42 +174,42 @@ class Fluid:
 
     def save(self) -> Saved:
         """A copy of everything that changes."""
-        return Saved(
-            State._make(array.copy() for array in self.state),
-            self.script,
-            self.seeds,
-            Told._make(array.copy() for array in self.told),
-        )
+        return self._present().copy()
 
     def restore(self, saved: Saved) -> Told:
         """Go on from `saved`, which stays as it is."""
-        self.state = State._make(array.copy() for array in saved.state)
-        self.script, self.seeds = saved.script, saved.seeds
-        self.told = Told._make(array.copy() for array in saved.told)
+        if getattr(self, "script", None) is saved.script:  # the same episodes: arrays of the same shapes
+            for mine, theirs in zip(self._present().written(), saved.written(), strict=True):
+                mine[...] = theirs
+        else:
+            self._hold(saved.copy())
         self.work.log_rho[:] = -np.inf
-        self._hand_over()
         return self.told
 
-    def _hand_over(self) -> None:
+    def _present(self) -> Saved:
+        return Saved(self.state, self.script, self.seeds, self.told)
+
+    def _hold(self, moment: Saved) -> None:
+        """Hand the arrays of a moment to the kernels, which write them from now on."""
+        self.state, self.script, self.seeds, self.told = moment
         self._choice = np.zeros((*self.told.active.shape, self.slots), np.int32)
-        self._world = by_reference(
-            World(
-                self.pool,
-                self.infra,
-                self.table,
-                self.ground,
-                self.script,
-                self.state,
-                self.work,
-                self.told,
-                self.seeds,
-                self._choice,
-                self.noise,
-                self.period,
-                self.weights,
-                self.printed,
-            )
+        world = World(
+            self._pool,
+            self.infra,
+            self.table,
+            self._ground,
+            by_reference(self.script),
+            by_reference(self.state),
+            self._work,
+            by_reference(self.told),
+            self.seeds,
+            self._choice,
+            self.noise,
+            self.period,
+            self.weights,
+            self.printed,
         )
+        self._world = by_reference(world)
 
 
 def default_weights() -> FloatArray:
