@@ -20,7 +20,7 @@ class Outer(NamedTuple):
     inner: Inner
     value: Inner
     scale: float
-    count: int
+    number: int
     turned: bool
 
 
@@ -28,11 +28,11 @@ class Outer(NamedTuple):
 def total(outer: Outer) -> float:
     """Reads every kind of field, and counts in one of them."""
     found = float(outer.table[1, 2] + 10 * outer.table.shape[0] + 100 * outer.table.shape[1])
-    found += outer.inner.values.sum() * outer.scale + outer.value.values[1] + outer.count
+    found += outer.inner.values.sum() * outer.scale + outer.value.values[1] + outer.number
     outer.table[0, 0] += 1
     if outer.turned == outer.value.marks[0]:
         outer.inner.marks[1] = True
-    return found + outer.table[0, 0]
+    return float(found + outer.table[0, 0])
 
 
 def outer(values: FloatArray) -> tuple[Outer, Inner]:

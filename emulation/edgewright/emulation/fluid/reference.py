@@ -20,7 +20,7 @@ from numba.core.typing.typeof import typeof
 from numba.np.arrayobj import make_array, populate_array
 
 _READERS = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-"""Part of every type's name, by which numba finds the machine code it kept: what is below becomes part of it."""
+"""Part of every type's name, by which numba finds machine code that it kept: this module writes into it."""
 Named = TypeVar("Named", bound=tuple[Any, ...])
 
 
