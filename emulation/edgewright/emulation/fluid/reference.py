@@ -66,7 +66,7 @@ class _Referred:
 
     def __init__(self, value: tuple[Any, ...]) -> None:
         self._numba_type_ = Reference(typeof(value))
-        self._owner = value
+        self._owner = value  # keeps the arrays where they are
         self._table = np.fromiter(_words(value), np.int64)
         self.address = self._table.ctypes.data
 

@@ -111,8 +111,8 @@ class Fluid:
         self.pool = make_pool(substrate, dags, np.asarray(region, np.int32), members)
         self.table = scenarios(count, int(self.pool.transfers.max()))
         self.work = make_work(self.pool, self.infra, len(members), count)
-        self.noise, self.printed = noise, printed
-        self.weights = default_weights() if weights is None else np.asarray(weights, float)
+        self.noise, self.printed = float(noise), printed
+        self.weights = default_weights() if weights is None else np.ascontiguousarray(weights, float)
         self.nodes, self.slots = self.ground.members.shape[1], self.pool.slot_stage.shape[1]
         self.agents = len(members)
         self.period = 10.0
