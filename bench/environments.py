@@ -18,8 +18,7 @@ from bench.table import Findings, Row, verdict
 from edgewright.core.substrate import IntArray
 from edgewright.emulation import scenario
 from edgewright.emulation.city import build
-from edgewright.emulation.demand import episode as demand
-from edgewright.emulation.environments.game import Game, VectorCity, game
+from edgewright.emulation.environments.game import Game, VectorCity, game, game_of
 from edgewright.emulation.environments.parallel import ParallelCity
 from edgewright.emulation.testbed.report import Report
 
@@ -36,10 +35,9 @@ def measure(*, quick: bool, report: Report) -> Findings:
     report("surveying metro")
     metro = game("metro")
     for acting, what in ((True, "all agents migrate at random"), (False, "agents place, then keep")):
-        report(f"native steps, {what}")
+        report(f"steps, {what}")
         _native(found, metro, steps, 4, what, acting=acting)
-    report("PettingZoo steps")
-    _pettingzoo(found, metro, steps)
+        _pettingzoo(found, metro, steps, what, acting=acting)
     report("an empty environment")
     _empty(found, steps * 20)
     if not quick:
@@ -82,7 +80,7 @@ def _native(
     )
 
 
-def _pettingzoo(found: Findings, of: Game, steps: int) -> None:
+def _pettingzoo(found: Findings, of: Game, steps: int, what: str, *, acting: bool) -> None:
     env = ParallelCity(of, periods=steps + 21)
     env.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -92,14 +90,16 @@ def _pettingzoo(found: Findings, of: Game, steps: int) -> None:
     ]
     for i in range(20):
         env.step(actions[i])
+    keep = [{agent: np.full(slots, nodes, np.int32) for agent in env.agents}]
+    rest = actions if acting else keep
     began = time.process_time()
     for i in range(steps):
-        env.step(actions[i % 32])
+        env.step(rest[i % len(rest)])
     rate = steps / (time.process_time() - began)
     found.rows.append(
         Row(
             "environments",
-            f"{len(of.substrate.nodes)} nodes",
+            f"{len(of.substrate.nodes)} nodes, {what}",
             "PettingZoo steps per CPU-second",
             f"> {PETTINGZOO:,}",
             f"{rate:,.0f}",
@@ -148,16 +148,7 @@ def _empty(found: Findings, steps: int) -> None:
 
 def _resized(servers: int) -> Game:
     """The metro with another number of nodes, its demand per region the same, at least 16 nodes in each."""
-    city = build(scenario.load("metro").resized(servers, min(12, servers // 16)))
-    world = demand.prepare(city, seed=0)
-    index = city.substrate.index
-    members = tuple(np.array([index[node] for node in each.nodes], np.int32) for each in city.regions)
-    names = tuple(each.name for each in city.regions)
-
-    def draw(seed: int, periods: int) -> demand.Episode:
-        return demand.episode(world, seed=seed, periods=periods)
-
-    return Game(city.substrate, names, members, world.pool.region, draw, draw(0, 1))
+    return game_of(build(scenario.load("metro").resized(servers, min(12, servers // 16))))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from edgewright.core.substrate import FloatArray, IntArray, Substrate
 from edgewright.emulation import scenario
-from edgewright.emulation.city import build
+from edgewright.emulation.city import City, build
 from edgewright.emulation.demand import episode as demand
 from edgewright.emulation.fluid.simulator import Fluid
 
@@ -58,22 +56,18 @@ def game(name: str = "metro", *, seed: int = 0) -> Game:
 
     Raises ScenarioError for a scenario that is missing or wrong.
     """
-    city = build(scenario.load(name))
+    return game_of(build(scenario.load(name)), seed=seed)
+
+
+def game_of(city: City, *, seed: int = 0) -> Game:
+    """The game of a city with demand, its templates drawn from `seed`."""
     world = demand.prepare(city, seed=seed)
-    index = city.substrate.index
-    members = tuple(np.array([index[node] for node in each.nodes], np.int32) for each in city.regions)
 
     def draw(seed: int, periods: int) -> demand.Episode:
         return demand.episode(world, seed=seed, periods=periods)
 
-    return Game(
-        city.substrate,
-        tuple(each.name for each in city.regions),
-        members,
-        world.pool.region,
-        draw,
-        draw(0, 1),
-    )
+    names = tuple(region.name for region in city.regions)
+    return Game(city.substrate, names, city.members, world.pool.region, draw, draw(0, 1))
 
 
 class VectorCity:

@@ -38,7 +38,6 @@ class ParallelCity(ParallelEnv[str, Observation, IntArray]):  # type: ignore[mis
         self.action_spaces = dict.fromkeys(self.possible_agents, chosen)
         self._choice = np.zeros((1, len(self.possible_agents), slots), np.int32)
         self._seeds = np.random.default_rng()
-        self._infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.possible_agents}
 
     def observation_space(self, agent: str) -> spaces.Box:
         """The same for all agents."""

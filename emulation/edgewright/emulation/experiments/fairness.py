@@ -39,10 +39,8 @@ class InCrowd(Entry):
 def setting(terms: Crowds, seed: int, point: Point) -> Setting:
     """DAGs of tenants drawn by demand until the city's first region is asked for that much of its CPU."""
     built = city(terms.scenario, terms.nodes, terms.regions)
-    substrate = built.substrate
     stream = np.random.default_rng([seed, 3])
-    rows = [substrate.index[name] for name in built.regions[0].nodes]
-    room = point[0] * substrate.capacity[rows, CPU].sum()
+    room = point[0] * built.substrate.capacity[built.members[0], CPU].sum()
     share = np.array(TENANTS) / sum(TENANTS)
     dags: list[ServiceDag] = []
     tenants: list[int] = []

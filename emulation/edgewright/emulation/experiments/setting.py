@@ -55,16 +55,15 @@ def make_setting(
         stages.append(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
     number = np.array([region for region, _ in dags], np.int32)
     governed = np.zeros((len(built.regions), len(substrate.nodes)), bool)
-    for row, region in enumerate(built.regions):
-        governed[row, [substrate.index[name] for name in region.nodes]] = True
+    for region, members in enumerate(built.members):
+        governed[region, members] = True
     tenant = number if tenants is None else np.array(tenants, np.int32)
     return Setting(substrate, tuple(dag for _, dag in dags), tuple(stages), governed[number], number, tenant)
 
 
 def cells(built: City, region: int) -> list[str]:
     """Nodes of a region that users may be at."""
-    substrate = built.substrate
-    return [name for name in built.regions[region].nodes if substrate.nodes[substrate.index[name]].radio]
+    return [built.nodes[row].name for row in built.members[region] if built.nodes[row].radio]
 
 
 def edge_nodes(substrate: Substrate) -> IntArray:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgewright.core.substrate import IntArray
 from edgewright.emulation.city import build
 from edgewright.emulation.demand.episode import Demand, episode, prepare
 from edgewright.emulation.experiments.comparison import Comparison
@@ -82,11 +81,7 @@ def demand(nodes: int, dags: int) -> Demand:
 def fluid(config: Speeds, unit: Timing) -> float:
     """City-steps per CPU-second, agents acting at random among open nodes drawn beforehand."""
     world = demand(unit.nodes, config.dags)
-    substrate = world.city.substrate
-    members: list[IntArray] = [
-        np.array([substrate.index[name] for name in region.nodes], np.int32) for region in world.city.regions
-    ]
-    simulator = Fluid(substrate, members, world.pool.dags, world.pool.region)
+    simulator = Fluid(world.city.substrate, world.city.members, world.pool.dags, world.pool.region)
     seeds = [unit.seed + b for b in range(config.cities)]
     simulator.reset([episode(world, seed=seed, periods=config.steps) for seed in seeds], seeds)
     stream = np.random.default_rng([unit.seed, 5])

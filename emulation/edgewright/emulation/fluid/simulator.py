@@ -1,7 +1,7 @@
 """A batch of independent cities on one substrate: reset with episodes, act, step, save, restore."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.decide import act, begin, is_open
 from edgewright.emulation.fluid.judge import observe, reward
 from edgewright.emulation.fluid.pool import Pool, make_pool
+from edgewright.emulation.fluid.reference import by_reference
 from edgewright.emulation.fluid.serve import serve
 from edgewright.emulation.fluid.state import (
     Ground,
@@ -56,8 +57,15 @@ class World(NamedTuple):
     script: Script
     state: State
     work: Work
-    noise: float
+    told: Told
     seeds: Seeds
+    choice: IntArray
+    """(B, G, S) of the agents."""
+    noise: float
+    period: float
+    """Seconds."""
+    weights: FloatArray
+    printed: bool
 
 
 class Saved(NamedTuple):
@@ -67,6 +75,15 @@ class Saved(NamedTuple):
     script: Script
     seeds: Seeds
     told: Told
+
+    def copy(self) -> "Saved":
+        """One whose state nobody else writes."""
+        state = State._make(array.copy() for array in self.state)
+        return self._replace(state=state, told=Told._make(array.copy() for array in self.told))
+
+    def written(self) -> tuple[npt.NDArray[Any], ...]:
+        """What a step writes."""
+        return (*self.state, *self.told)
 
 
 class Fluid:
@@ -94,11 +111,13 @@ class Fluid:
         self.pool = make_pool(substrate, dags, np.asarray(region, np.int32), members)
         self.table = scenarios(count, int(self.pool.transfers.max()))
         self.work = make_work(self.pool, self.infra, len(members), count)
-        self.noise, self.printed = noise, printed
-        self.weights = default_weights() if weights is None else np.asarray(weights, float)
+        self.noise, self.printed = float(noise), printed
+        self.weights = default_weights() if weights is None else np.ascontiguousarray(weights, float)
         self.nodes, self.slots = self.ground.members.shape[1], self.pool.slot_stage.shape[1]
         self.agents = len(members)
         self.period = 10.0
+        self._pool, self._ground = by_reference(self.pool), by_reference(self.ground)
+        self._work = by_reference(self.work)
 
     def reset(self, episodes: Sequence[Episode], seeds: Sequence[int]) -> Told:
         """Begin one city per episode, all of one length; `seeds` draw the noise of metrics.
@@ -114,23 +133,22 @@ class Fluid:
         ((_, self.period, templates),) = lengths
         if templates != len(self.pool.stages):
             raise ValueError(f"episodes have {templates} templates, the simulator {len(self.pool.stages)}")
-        K = self.table.work.shape[1]
-        self.script, most, ints, floats = make_script(self.pool, episodes, K)
-        B, A = self.script.template.shape
-        self.state = make_state(self.pool, self.infra, self.agents, (B, A), (most, ints, floats))
-        self.seeds = np.asarray(seeds, np.int64)
-        self.told = Told(
+        script, most, ints, floats = make_script(self.pool, episodes, self.table.work.shape[1])
+        B, A = script.template.shape
+        state = make_state(self.pool, self.infra, self.agents, (B, A), (most, ints, floats))
+        told = Told(
             np.zeros((B, self.agents, size(self.nodes, self.slots)), np.float32),
             np.zeros((B, self.agents), np.float32),
             np.zeros((B, self.agents)),
         )
-        _start(self._world(), self.told)
+        self._hold(Saved(state, script, np.asarray(seeds, np.int64), told))
+        _start(self._world)
         return self.told
 
     @property
     def over(self) -> bool:
         """Whether the last period has been served."""
-        return bool(self.state.over.all())
+        return bool(self.state.over[0])  # all cities are as long
 
     def step(self, choice: IntArray) -> Told:
         """Apply the agents' choices (B, G, S), serve one period, begin the next.
@@ -143,46 +161,55 @@ class Fluid:
             raise ValueError(f"choices have shape {choice.shape}, not (cities, agents, slots) = {expected}")
         if self.over:
             raise ValueError("the episodes are over; reset first")
-        exact = np.require(choice, np.int32, ["C", "W"])
-        _step(self._world(), self.told, self.period, self.weights, self.printed, exact)
+        self._choice[:] = choice
+        _step(self._world)
         return self.told
 
     def open_nodes(self, city: int, agent: int) -> BoolArray:
         """(S, rows + 1) where each slot of the agent's head could go alone; the last column is 'pending'."""
         out = np.zeros((self.slots, self.nodes + 1), np.bool_)
         out[:, int(self.ground.sizes[agent])] = True
-        _open(self.pool, self.ground, self.script, self.state, self.work, city, agent, out)
+        _open(self._world, city, agent, out)
         return out
 
     def save(self) -> Saved:
         """A copy of everything that changes."""
-        return Saved(
-            State._make(array.copy() for array in self.state),
-            self.script,
-            self.seeds,
-            Told._make(array.copy() for array in self.told),
-        )
+        return self._present().copy()
 
     def restore(self, saved: Saved) -> Told:
         """Go on from `saved`, which stays as it is."""
-        self.state = State._make(array.copy() for array in saved.state)
-        self.script, self.seeds = saved.script, saved.seeds
-        self.told = Told._make(array.copy() for array in saved.told)
+        if getattr(self, "script", None) is saved.script:  # the same episodes: arrays of the same shapes
+            for mine, theirs in zip(self._present().written(), saved.written(), strict=True):
+                mine[...] = theirs
+        else:
+            self._hold(saved.copy())
         self.work.log_rho[:] = -np.inf
         return self.told
 
-    def _world(self) -> World:
-        return World(
-            self.pool,
+    def _present(self) -> Saved:
+        return Saved(self.state, self.script, self.seeds, self.told)
+
+    def _hold(self, moment: Saved) -> None:
+        """Hand the arrays of a moment to the kernels, which write them from now on."""
+        self.state, self.script, self.seeds, self.told = moment
+        self._choice = np.zeros((*self.told.active.shape, self.slots), np.int32)
+        world = World(
+            self._pool,
             self.infra,
             self.table,
-            self.ground,
-            self.script,
-            self.state,
-            self.work,
-            self.noise,
+            self._ground,
+            by_reference(self.script),
+            by_reference(self.state),
+            self._work,
+            by_reference(self.told),
             self.seeds,
+            self._choice,
+            self.noise,
+            self.period,
+            self.weights,
+            self.printed,
         )
+        self._world = by_reference(world)
 
 
 def default_weights() -> FloatArray:
@@ -219,7 +246,8 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
 
 
 @kernel
-def _observe(world: World, b: int, told: Told) -> None:
+def _observe(world: World, b: int) -> None:
+    told = world.told
     observe(
         world.pool,
         world.infra,
@@ -237,23 +265,23 @@ def _observe(world: World, b: int, told: Told) -> None:
 
 
 @entry
-def _start(world: World, told: Told) -> None:
+def _start(world: World) -> None:
     for b in range(len(world.seeds)):
         begin(world.pool, world.ground, world.script, world.state, b)
-        _observe(world, b, told)
+        _observe(world, b)
 
 
 @entry
-def _step(
-    world: World, told: Told, period: float, weights: FloatArray, printed: bool, choice: IntArray
-) -> None:
+def _step(world: World) -> None:
     pool, infra, table, ground = world.pool, world.infra, world.table, world.ground
-    script, state, work = world.script, world.state, world.work
+    script, state, work, period = world.script, world.state, world.work, world.period
+    K = table.work.shape[1]
     for b in range(len(world.seeds)):
-        for g in range(choice.shape[1]):
-            act(pool, ground, script, state, work.left, period, b, g, choice[b, g])
+        for g in range(len(ground.sizes)):
+            act(pool, ground, script, state, work.left, period, b, g, world.choice[b, g])
         serve(pool, infra, table, ground.radio_delay, period, script, state, work, b)
-        reward(pool, ground, script, state, work, weights, printed, table.work.shape[1], b, told.reward[b])
+        told = world.told.reward[b]
+        reward(pool, ground, script, state, work, world.weights, world.printed, K, b, told)
         if state.period[b] % LATE == 0:
             for n in range(infra.nodes):
                 state.late[b, n] = state.rho[b, n]
@@ -262,17 +290,16 @@ def _step(
             begin(pool, ground, script, state, b)
         else:
             state.over[b] = True
-        _observe(world, b, told)
+        _observe(world, b)
 
 
 @entry
-def _open(
-    pool: Pool, ground: Ground, script: Script, state: State, work: Work, b: int, g: int, out: BoolArray
-) -> None:
+def _open(world: World, b: int, g: int, out: BoolArray) -> None:
+    pool, ground, script, state = world.pool, world.ground, world.script, world.state
     a = state.head[b, g]
     if a < 0:
         return
     for slot in range(pool.slots[script.template[b, a]]):
         for i in range(ground.sizes[g]):
             n = ground.members[g, i]
-            out[slot, i] = is_open(pool, ground, script, state, work.left, b, a, slot, n)
+            out[slot, i] = is_open(pool, ground, script, state, world.work.left, b, a, slot, n)
