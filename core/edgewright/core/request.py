@@ -88,7 +88,7 @@ def draw(
     req: Request,
     floor: FloatArray,
 ) -> None:
-    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d; `floor` where an end is unplaced.
+    """Sample every stage and transfer: T = s x (1 + Q omega) + g(s) O + d; `floor` where an end is unplaced.
 
     `req.begin` becomes the mean times.
     """
@@ -100,20 +100,20 @@ def draw(
         else:
             req.picked[:, m] = 0
     for m in range(M):
-        size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
+        size, wait, shared = table.work[m], table.work_wait[m], table.work_overlap[m]
+        first, added = lay.start[m], req.added[m]
         if lay.total[m] == 1 and lay.placed[m] == 1:
-            ideal, fixed = lay.stage_ideal[first] + req.added[m], lay.stage_late[first]
-            delay = lay.stage_wait[first]
+            ideal, delay, fixed = lay.stage_ideal[first], lay.stage_wait[first], lay.stage_late[first]
             for k in range(K):
-                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + fixed
+                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + shared[k] * added + fixed
             continue
         for k in range(K):
             slot = first + req.picked[k, m]
             if req.picked[k, m] < 0:
                 req.seconds[m, k] = floor[m]
             else:
-                ideal = lay.stage_ideal[slot] + req.added[m]
-                req.seconds[m, k] = size[k] * ideal + wait[k] * lay.stage_wait[slot] + lay.stage_late[slot]
+                own = size[k] * lay.stage_ideal[slot] + wait[k] * lay.stage_wait[slot]
+                req.seconds[m, k] = own + shared[k] * added + lay.stage_late[slot]
     for t in range(len(dag.source)):
         _draw_transfer(dag, lay, table, req, floor, t)
     for job in range(len(req.begin)):
@@ -126,14 +126,14 @@ def _draw_transfer(
 ) -> None:
     M, K = len(dag.work), table.work.shape[1]
     source, target = dag.source[t], dag.target[t]
-    size, wait, first = table.payload[t], table.payload_wait[t], lay.pair_start[t]
+    size, wait, shared = table.payload[t], table.payload_wait[t], table.payload_overlap[t]
+    first, added = lay.pair_start[t], req.added[M + t]
     if (source < 0 or (lay.total[source] == 1 and lay.placed[source] == 1)) and (
         target < 0 or (lay.total[target] == 1 and lay.placed[target] == 1)
     ):
-        ideal, fixed = lay.ideal[first] + req.added[M + t], lay.late[first]
-        delay = lay.wait[first]
+        ideal, delay, fixed = lay.ideal[first], lay.wait[first], lay.late[first]
         for k in range(K):
-            req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + fixed
+            req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + shared[k] * added + fixed
         return
     width = replicas(lay, target)
     for k in range(K):
@@ -143,5 +143,5 @@ def _draw_transfer(
             req.seconds[M + t, k] = floor[M + t]
         else:
             pair = first + i * width + j
-            ideal = lay.ideal[pair] + req.added[M + t]
-            req.seconds[M + t, k] = size[k] * ideal + wait[k] * lay.wait[pair] + lay.late[pair]
+            own = size[k] * lay.ideal[pair] + wait[k] * lay.wait[pair]
+            req.seconds[M + t, k] = own + shared[k] * added + lay.late[pair]
