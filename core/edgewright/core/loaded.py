@@ -9,7 +9,7 @@ from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
 from edgewright.core.latency import recur
 from edgewright.core.outcome import judge
-from edgewright.core.request import Request
+from edgewright.core.request import Request, add_overlap
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
 from edgewright.core.substrate import FloatArray
@@ -115,16 +115,14 @@ def _draw(
     for job in range(J):
         size = table.work[job] if job < M else table.payload[job - M]
         omega = table.work_wait[job] if job < M else table.payload_wait[job - M]
-        shared = table.work_overlap[job] if job < M else table.payload_overlap[job - M]
-        unit, added = fixed.first[job], req.added[job]
-        seconds = req.seconds[job]
+        unit, seconds = fixed.first[job], req.seconds[job]
         if fixed.first[job + 1] - unit == 1:
             ideal, wait, fix = fixed.ideal[unit], times.wait[unit], late[unit]
             for k in range(K):
-                seconds[k] = size[k] * ideal + omega[k] * wait + shared[k] * added + fix
+                seconds[k] = size[k] * ideal + omega[k] * wait + fix
         else:
             pick = fixed.pick[job]
             for k in range(K):
                 unit = pick[k]
-                own = size[k] * fixed.ideal[unit] + omega[k] * times.wait[unit]
-                seconds[k] = own + shared[k] * added + late[unit]
+                seconds[k] = size[k] * fixed.ideal[unit] + omega[k] * times.wait[unit] + late[unit]
+    add_overlap(dag, table, req)

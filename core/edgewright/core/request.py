@@ -79,6 +79,18 @@ def times_called(dag: DagArrays, table: Scenarios, t: int, k: int) -> float:
     return whole + (1.0 if table.call[t, k] < dag.calls[t] - whole else 0.0)
 
 
+@inlined
+def add_overlap(dag: DagArrays, table: Scenarios, req: Request) -> None:
+    """Lengthen every job's `req.seconds` by g(s) O."""
+    M = len(dag.work)
+    for job in range(M + len(dag.source)):
+        added = req.added[job]
+        if added > 0.0:
+            shared = table.work_overlap[job] if job < M else table.payload_overlap[job - M]
+            for k in range(len(req.total)):
+                req.seconds[job, k] += shared[k] * added
+
+
 @kernel
 def draw(
     dag: DagArrays,
@@ -100,22 +112,22 @@ def draw(
         else:
             req.picked[:, m] = 0
     for m in range(M):
-        size, wait, shared = table.work[m], table.work_wait[m], table.work_overlap[m]
-        first, added = lay.start[m], req.added[m]
+        size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
         if lay.total[m] == 1 and lay.placed[m] == 1:
             ideal, delay, fixed = lay.stage_ideal[first], lay.stage_wait[first], lay.stage_late[first]
             for k in range(K):
-                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + shared[k] * added + fixed
+                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + fixed
             continue
         for k in range(K):
             slot = first + req.picked[k, m]
             if req.picked[k, m] < 0:
                 req.seconds[m, k] = floor[m]
             else:
-                own = size[k] * lay.stage_ideal[slot] + wait[k] * lay.stage_wait[slot]
-                req.seconds[m, k] = own + shared[k] * added + lay.stage_late[slot]
+                ideal, delay = lay.stage_ideal[slot], lay.stage_wait[slot]
+                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + lay.stage_late[slot]
     for t in range(len(dag.source)):
         _draw_transfer(dag, lay, table, req, floor, t)
+    add_overlap(dag, table, req)
     for job in range(len(req.begin)):
         req.begin[job] = mean_of(req.seconds[job])
 
@@ -126,14 +138,13 @@ def _draw_transfer(
 ) -> None:
     M, K = len(dag.work), table.work.shape[1]
     source, target = dag.source[t], dag.target[t]
-    size, wait, shared = table.payload[t], table.payload_wait[t], table.payload_overlap[t]
-    first, added = lay.pair_start[t], req.added[M + t]
+    size, wait, first = table.payload[t], table.payload_wait[t], lay.pair_start[t]
     if (source < 0 or (lay.total[source] == 1 and lay.placed[source] == 1)) and (
         target < 0 or (lay.total[target] == 1 and lay.placed[target] == 1)
     ):
         ideal, delay, fixed = lay.ideal[first], lay.wait[first], lay.late[first]
         for k in range(K):
-            req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + shared[k] * added + fixed
+            req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + fixed
         return
     width = replicas(lay, target)
     for k in range(K):
@@ -143,5 +154,4 @@ def _draw_transfer(
             req.seconds[M + t, k] = floor[M + t]
         else:
             pair = first + i * width + j
-            own = size[k] * lay.ideal[pair] + wait[k] * lay.wait[pair]
-            req.seconds[M + t, k] = own + shared[k] * added + lay.late[pair]
+            req.seconds[M + t, k] = size[k] * lay.ideal[pair] + wait[k] * lay.wait[pair] + lay.late[pair]
