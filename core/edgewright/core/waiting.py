@@ -21,7 +21,8 @@ def stretch(rho: float, k: float) -> float:
     rho = min(rho, RHO_CAP)
     if k <= 1.0:
         return rho / (1.0 - rho)
-    return rho ** stretch_power(k) * stretch_scale(k) / (1.0 - rho)
+    value: float = rho ** stretch_power(k) * stretch_scale(k) / (1.0 - rho)
+    return value
 
 
 @inlined
