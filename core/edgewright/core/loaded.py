@@ -9,11 +9,11 @@ from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
 from edgewright.core.latency import recur
 from edgewright.core.outcome import judge
-from edgewright.core.request import Request
+from edgewright.core.request import Request, add_overlap
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
-from edgewright.core.stations import RHO_CAP
 from edgewright.core.substrate import FloatArray
+from edgewright.core.waiting import RHO_CAP, own_share
 
 
 @inlined
@@ -73,12 +73,18 @@ def _press(
     for job in range(J):
         overlap = 0.0
         for unit in range(fixed.first[job], fixed.first[job + 1]):
-            q = 0.0
+            q, worst, own = 0.0, 0.0, rate * fixed.own[unit]
             for h in range(fixed.visit[unit], fixed.visit[unit + 1]):
                 q += stretched[h]
                 overlap += fixed.bend[h] * (1.0 + stretched[h])
-            if job < stages and fixed.own[unit] > 0.0:
-                own = min(rate * fixed.own[unit], RHO_CAP)
+                if job >= stages:
+                    rho = 1.0 - 1.0 / slack[fixed.station[h]]
+                    for_own = stretched[h] * own_share(own * fixed.scale[h], rho)
+                    q -= for_own
+                    worst = max(worst, for_own)
+            q += worst
+            if job < stages and own > 0.0:
+                own = min(own, RHO_CAP)
                 own /= 1.0 - own
                 q = math.sqrt(own * own + q * q)
             times.wait[unit] = fixed.ideal[unit] * q
@@ -104,20 +110,19 @@ def _queue(times: Times, fixed: Settled, backlog: FloatArray) -> None:
 def _draw(
     dag: DagArrays, table: Scenarios, req: Request, times: Times, fixed: Settled, late: FloatArray
 ) -> None:
-    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d, as `request.draw`."""
+    """Sample every stage and transfer: T = s x (1 + Q omega) + g(s) O + d, as `request.draw`."""
     M, J, K = len(dag.work), len(fixed.first) - 1, len(req.total)
     for job in range(J):
         size = table.work[job] if job < M else table.payload[job - M]
         omega = table.work_wait[job] if job < M else table.payload_wait[job - M]
-        unit, added = fixed.first[job], req.added[job]
-        seconds = req.seconds[job]
+        unit, seconds = fixed.first[job], req.seconds[job]
         if fixed.first[job + 1] - unit == 1:
-            ideal, wait, fix = fixed.ideal[unit] + added, times.wait[unit], late[unit]
+            ideal, wait, fix = fixed.ideal[unit], times.wait[unit], late[unit]
             for k in range(K):
                 seconds[k] = size[k] * ideal + omega[k] * wait + fix
         else:
             pick = fixed.pick[job]
             for k in range(K):
                 unit = pick[k]
-                ideal = fixed.ideal[unit] + added
-                seconds[k] = size[k] * ideal + omega[k] * times.wait[unit] + late[unit]
+                seconds[k] = size[k] * fixed.ideal[unit] + omega[k] * times.wait[unit] + late[unit]
+    add_overlap(dag, table, req)

@@ -12,16 +12,15 @@ from edgewright.core.overlap import pair_of
 from edgewright.core.request import Request, times_called
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import (
-    RHO_CAP,
     Infrastructure,
     Layout,
     container_rho,
     copy,
     settle,
     station_rate,
-    stretch,
 )
 from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.core.waiting import RHO_CAP, stretch
 
 STEP = 0.05
 """Utilisation ahead of the present one at which prices are taken: about what one more replica adds."""

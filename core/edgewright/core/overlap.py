@@ -5,8 +5,9 @@ import numpy as np
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.scenarios import PAYLOAD_VARIATION, WORK_VARIATION, log_normal
-from edgewright.core.stations import Infrastructure, Layout, near, prefers, replicas, station_rate, stretch
+from edgewright.core.stations import Infrastructure, Layout, near, prefers, replicas, station_rate
 from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.core.waiting import stretch
 
 WORK_POINTS = log_normal(6, WORK_VARIATION)
 PAYLOAD_POINTS = log_normal(6, PAYLOAD_VARIATION)

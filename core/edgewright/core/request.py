@@ -79,6 +79,18 @@ def times_called(dag: DagArrays, table: Scenarios, t: int, k: int) -> float:
     return whole + (1.0 if table.call[t, k] < dag.calls[t] - whole else 0.0)
 
 
+@inlined
+def add_overlap(dag: DagArrays, table: Scenarios, req: Request) -> None:
+    """Lengthen every job's `req.seconds` by g(s) O."""
+    M = len(dag.work)
+    for job in range(M + len(dag.source)):
+        added = req.added[job]
+        if added > 0.0:
+            shared = table.work_overlap[job] if job < M else table.payload_overlap[job - M]
+            for k in range(len(req.total)):
+                req.seconds[job, k] += shared[k] * added
+
+
 @kernel
 def draw(
     dag: DagArrays,
@@ -88,7 +100,7 @@ def draw(
     req: Request,
     floor: FloatArray,
 ) -> None:
-    """Sample every stage and transfer: T = s (x (1 + Q omega) + O) + d; `floor` where an end is unplaced.
+    """Sample every stage and transfer: T = s x (1 + Q omega) + g(s) O + d; `floor` where an end is unplaced.
 
     `req.begin` becomes the mean times.
     """
@@ -102,8 +114,7 @@ def draw(
     for m in range(M):
         size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
         if lay.total[m] == 1 and lay.placed[m] == 1:
-            ideal, fixed = lay.stage_ideal[first] + req.added[m], lay.stage_late[first]
-            delay = lay.stage_wait[first]
+            ideal, delay, fixed = lay.stage_ideal[first], lay.stage_wait[first], lay.stage_late[first]
             for k in range(K):
                 req.seconds[m, k] = size[k] * ideal + wait[k] * delay + fixed
             continue
@@ -112,10 +123,11 @@ def draw(
             if req.picked[k, m] < 0:
                 req.seconds[m, k] = floor[m]
             else:
-                ideal = lay.stage_ideal[slot] + req.added[m]
-                req.seconds[m, k] = size[k] * ideal + wait[k] * lay.stage_wait[slot] + lay.stage_late[slot]
+                ideal, delay = lay.stage_ideal[slot], lay.stage_wait[slot]
+                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + lay.stage_late[slot]
     for t in range(len(dag.source)):
         _draw_transfer(dag, lay, table, req, floor, t)
+    add_overlap(dag, table, req)
     for job in range(len(req.begin)):
         req.begin[job] = mean_of(req.seconds[job])
 
@@ -130,8 +142,7 @@ def _draw_transfer(
     if (source < 0 or (lay.total[source] == 1 and lay.placed[source] == 1)) and (
         target < 0 or (lay.total[target] == 1 and lay.placed[target] == 1)
     ):
-        ideal, fixed = lay.ideal[first] + req.added[M + t], lay.late[first]
-        delay = lay.wait[first]
+        ideal, delay, fixed = lay.ideal[first], lay.wait[first], lay.late[first]
         for k in range(K):
             req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + fixed
         return
@@ -143,5 +154,4 @@ def _draw_transfer(
             req.seconds[M + t, k] = floor[M + t]
         else:
             pair = first + i * width + j
-            ideal = lay.ideal[pair] + req.added[M + t]
-            req.seconds[M + t, k] = size[k] * ideal + wait[k] * lay.wait[pair] + lay.late[pair]
+            req.seconds[M + t, k] = size[k] * lay.ideal[pair] + wait[k] * lay.wait[pair] + lay.late[pair]

@@ -32,10 +32,14 @@ class Scenarios(NamedTuple):
     """(rows, K) size factor of a stage's work."""
     work_wait: FloatArray
     """(rows, K) the same times the stage's waiting factor."""
+    work_overlap: FloatArray
+    """(rows, K) factor of the overlap with other branches, from the stage's size factor (`_overlap`)."""
     payload: FloatArray
     """(rows, K) size factor of a transfer."""
     payload_wait: FloatArray
     """(rows, K) the same times the transfer's waiting factor."""
+    payload_overlap: FloatArray
+    """(rows, K) factor of the overlap with other branches, from the transfer's size factor."""
     choice: FloatArray
     """(rows, K) in [0, 1): which replica of a stage the request picks."""
     call: FloatArray
@@ -69,8 +73,10 @@ def random_scenarios(count: int, stages: int, transfers: int, random: np.random.
     return Scenarios(
         work=work,
         work_wait=work * _factors(random, (stages, count), WAITING_VARIATION),
+        work_overlap=_overlap(work, WORK_VARIATION),
         payload=payload,
         payload_wait=payload * _factors(random, (transfers, count), WAITING_VARIATION),
+        payload_overlap=_overlap(payload, PAYLOAD_VARIATION),
         choice=random.random((stages, count)),
         call=random.random((transfers, count)),
         overlap_choice=scenarios(STATUS, max(stages, transfers)).overlap_choice,
@@ -93,8 +99,10 @@ def _table(count: int, rows: int) -> Scenarios:
     return Scenarios(
         work=work,
         work_wait=_mean_one(work * _order(waiting, rows, 3)),
+        work_overlap=_mean_one(_overlap(work, WORK_VARIATION)),
         payload=payload,
         payload_wait=_mean_one(payload * _order(waiting, rows, 4)),
+        payload_overlap=_mean_one(_overlap(payload, PAYLOAD_VARIATION)),
         choice=_order(uniform, rows, 5),
         call=_order(uniform, rows, 6),
         overlap_choice=_order((np.arange(CHOICES) + 0.5) / CHOICES, rows, 7),
@@ -111,6 +119,23 @@ def log_normal(count: int, variation: float) -> FloatArray:
         values /= values.mean()
         low, high = (sigma, high) if values.var() < variation else (low, sigma)
     return values
+
+
+def _overlap(sizes: FloatArray, variation: float) -> FloatArray:
+    """g(s) = E[min(s, S)] of size factors `sizes` over its mean, S being another job's size factor.
+
+    A job meets others only as long as they last, so what they add to it grows slower than its own size.
+    """
+    factors: FloatArray = np.interp(sizes, *_shared(variation))
+    return factors
+
+
+@cache
+def _shared(variation: float) -> tuple[FloatArray, FloatArray]:
+    """Size factors and their g."""
+    sizes = log_normal(STATUS, variation)
+    shared = np.minimum.outer(sizes, sizes).mean(axis=1)
+    return sizes, shared / shared.mean()
 
 
 def _mean_one(table: FloatArray) -> FloatArray:

@@ -25,11 +25,10 @@ from edgewright.core.stations import (
     container_rho,
     pairs,
     station_rate,
-    stretch_power,
-    stretch_scale,
     time,
 )
 from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.core.waiting import stretch_power, stretch_scale
 
 SHARED = 4
 """Stations that two overlapping transfers share and that are compared; of more, the narrowest."""
@@ -60,7 +59,8 @@ class Settled(NamedTuple):
     fixed: FloatArray
     """(U,) d, seconds."""
     own: FloatArray
-    """(U,) utilisation of the replica's CPU limit by one request per second; 0 without a limit."""
+    """(U,) utilisation by one request per second of the replica's CPU limit, 0 without one; of the narrowest
+    hop by what the node pair carries."""
     pick: IntArray
     """(J, K) unit that a job uses in each scenario; only where it has several."""
     meets: IntArray
@@ -190,7 +190,8 @@ def fix(
                 station = lay.route[pair, h]
                 _visit(out, at, station, station_rate(dag, infra, station) / lay.cap[pair])
                 at += 1
-            out.ideal[unit], out.fixed[unit], out.own[unit] = lay.ideal[pair], lay.fixed[pair], 0.0
+            out.ideal[unit], out.fixed[unit] = lay.ideal[pair], lay.fixed[pair]
+            out.own[unit] = dag.times[t] * lay.ideal[pair] * lay.joint[pair]
             unit += 1
     out.first[M + T], out.visit[unit] = unit, at
     _choose_units(dag, infra, table, lay, req, out)

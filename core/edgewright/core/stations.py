@@ -9,10 +9,9 @@ import numpy.typing as npt
 from edgewright.core.arrays import EVEN, LOST, SAME_NODE, DagArrays
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.core.waiting import own_share, stretch
 
 Bits = npt.NDArray[np.int64]
-RHO_CAP = 0.95
-"""Utilisation beyond which a stretch no longer grows: overload shows as backlog, not as infinity."""
 
 
 class Infrastructure(NamedTuple):
@@ -303,32 +302,6 @@ def station_rate(dag: DagArrays, infra: Infrastructure, station: int) -> float:
 
 
 @inlined
-def stretch(rho: float, k: float) -> float:
-    """Q(rho, k): mean wait over ideal time of a job that may use 1/k of a processor-sharing station.
-
-    rho^(sqrt(2 (k + 1)) - 1) / (k (1 - rho)), exact for k = 1; for k servers Sakasegawa's approximation.
-    """
-    if rho <= 0.0:
-        return 0.0
-    rho = min(rho, RHO_CAP)
-    if k <= 1.0:
-        return rho / (1.0 - rho)
-    return rho ** stretch_power(k) * stretch_scale(k) / (1.0 - rho)
-
-
-@inlined
-def stretch_power(k: float) -> float:
-    """The exponent of `stretch`, at most that of a billion servers: there the factor 1/k is 0 already."""
-    return math.sqrt(2.0 * (min(max(k, 1.0), 1e9) + 1.0)) - 1.0
-
-
-@inlined
-def stretch_scale(k: float) -> float:
-    """The factor 1/k of `stretch`."""
-    return 1.0 / max(k, 1.0)
-
-
-@inlined
 def container_rho(dag: DagArrays, lay: Layout, m: int, slot: int, speed: float) -> float:
     """Utilisation of a replica's own CPU limit, `speed` instructions per second."""
     return dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m] / speed
@@ -345,7 +318,8 @@ def time(dag: DagArrays, infra: Infrastructure, lay: Layout, rho: FloatArray, ba
             time_stage(dag, infra, lay, rho, backlog, m, slot, 0.0)
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
-            time_pair(dag, infra, lay, rho, backlog, t, pair, 0.0)
+            own = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair]
+            time_pair(dag, infra, lay, rho, backlog, t, pair, own, 0.0)
 
 
 @inlined
@@ -383,18 +357,27 @@ def time_pair(
     backlog: FloatArray,
     t: int,
     pair: int,
+    own: float,
     extra: float,
 ) -> None:
-    """Time one node pair of transfer t with `extra` bit/s on its route beyond `rho`."""
+    """Time one node pair of transfer t that carries `own` bit/s, `extra` of them beyond `rho`.
+
+    Whoever has waited for its own kind at one hop finds it gone at the next: that wait counts at the worst
+    hop only.
+    """
     cap = lay.cap[pair]
     if cap <= 0.0:
         lay.ideal[pair] = lay.wait[pair] = 0.0
         lay.fixed[pair] = lay.late[pair] = np.inf
         return
-    ideal, q, late = dag.size[t] / cap, 0.0, lay.fixed[pair]
+    ideal, q, worst, late = dag.size[t] / cap, 0.0, 0.0, lay.fixed[pair]
     for h in range(lay.hops[pair]):
         station = lay.route[pair, h]
         rate = station_rate(dag, infra, station)
-        q += stretch(rho[station] + extra / rate, rate / cap)
+        load = rho[station] + extra / rate
+        stretched = stretch(load, rate / cap)
+        for_own = stretched * own_share(own / rate, load)
+        q += stretched - for_own
+        worst = max(worst, for_own)
         late += backlog[station]
-    lay.ideal[pair], lay.wait[pair], lay.late[pair] = ideal, ideal * q, late
+    lay.ideal[pair], lay.wait[pair], lay.late[pair] = ideal, ideal * (q + worst), late

@@ -111,8 +111,10 @@ def single_scenario(rows: int) -> Scenarios:
     return Scenarios(
         work=ones,
         work_wait=ones,
+        work_overlap=ones,
         payload=ones,
         payload_wait=ones,
+        payload_overlap=ones,
         choice=half,
         call=half,
         overlap_choice=half,
@@ -151,7 +153,7 @@ def fill(
         if target >= 0:
             load = load / slots[target] if dag.traffic[target] == EVEN else 0.0
         for pair in range(lay.pair_start[t], lay.pair_start[t] + count):
-            time_pair(dag, infra, lay, rho, backlog, t, pair, load)
+            time_pair(dag, infra, lay, rho, backlog, t, pair, load, load)
     for at in range(len(dag.work) - 1, -1, -1):
         _tail(dag, table, tab, free, dag.order[at])
         _reach(dag, table, tab, free, dag.order[at])

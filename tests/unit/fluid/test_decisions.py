@@ -10,8 +10,8 @@ from edgewright.core.masks import mask_after, node_mask
 from edgewright.core.outcome import MEAN, SUCCESS
 from edgewright.core.problem import Problem, World
 from edgewright.core.rewards import usage
-from edgewright.core.stations import RHO_CAP
 from edgewright.core.substrate import FloatArray, IntArray
+from edgewright.core.waiting import RHO_CAP
 from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.simulator import Fluid
 from edgewright.emulation.fluid.state import FAILED, MIGRATED, PLACED
