@@ -5,11 +5,11 @@ import numpy as np
 from edgewright.core.arrays import LOST, DagArrays
 from edgewright.core.draws import queued
 from edgewright.core.kernel import inlined, kernel
-from edgewright.core.latency import complete
 from edgewright.core.loaded import level, predict_fixed
 from edgewright.core.outcome import lose
 from edgewright.core.scenarios import Scenarios
-from edgewright.core.settled import Settled, fix, view
+from edgewright.core.settled import Settled, view
+from edgewright.core.settling import fix
 from edgewright.core.stations import Infrastructure, Layout, settle
 from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.pool import Pool, template
@@ -44,7 +44,7 @@ def users(pool: Pool, delay: FloatArray, script: Script, state: State, b: int, a
     )
 
 
-@kernel
+@inlined
 def settle_instance(
     pool: Pool,
     infra: Infrastructure,
@@ -58,15 +58,26 @@ def settle_instance(
 ) -> None:
     """Compute what the placement of instance a fixes, with its users where they are now."""
     q = script.template[b, a]
-    dag = users(pool, delay, script, state, b, a)
-    lay = _layout(pool, work, q)
-    S = pool.slots[q]
-    settle(dag, infra, lay, state.node[b, a, :S], True, True)
-    state.bound[b, a] = complete(lay)
-    if state.bound[b, a]:
-        fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
-        fix(dag, infra, table, lay, work.request, work.idle, fixed)
+    state.bound[b, a] = _every_stage(pool, state, b, a, q)
     state.stale[b, a] = False
+    if state.bound[b, a]:
+        dag = users(pool, delay, script, state, b, a)
+        lay = _layout(pool, work, q)
+        settle(dag, infra, lay, state.node[b, a, : pool.slots[q]], True, True)
+        fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
+        fix(dag, infra, table, lay, work.request, work.idle, work.meeting, fixed)
+
+
+@inlined
+def _every_stage(pool: Pool, state: State, b: int, a: int, q: int) -> bool:
+    """Whether every stage of instance a has a replica."""
+    for m in range(pool.stages[q]):
+        replicas = 0
+        for slot in range(pool.start[q, m], pool.start[q, m + 1]):
+            replicas += state.node[b, a, slot] >= 0
+        if replicas == 0:
+            return False
+    return True
 
 
 @inlined

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgewright.core.meetings import Meeting, make_meeting
 from edgewright.core.outcome import PROCESSING
 from edgewright.core.request import Request, make_request
 from edgewright.core.rewards import SUMS
@@ -130,6 +131,7 @@ class Work(NamedTuple):
 
     layout: Layout
     request: Request
+    meeting: Meeting
     times: Times
     idle: FloatArray
     """(stations,) zeros."""
@@ -256,6 +258,7 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
     return Work(
         layout=empty_layout(infra, start, pair_start),
         request=make_request(M, T, stations, K),
+        meeting=make_meeting(T, infra.path.shape[2] + 3),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
         idle=np.zeros(stations),
         log_rho=np.zeros(stations),
