@@ -9,6 +9,7 @@ from edgewright.core.kernel import inlined
 from edgewright.core.overlap import (
     PAYLOAD_POINTS,
     WORK_POINTS,
+    apart,
     begin_idle,
     choose,
     meet,
@@ -107,6 +108,10 @@ def _transfers_meet(
 ) -> None:
     M, pair, other, found = len(dag.work), space.pair[e], space.pair[f], 0
     cap, cap_other = lay.cap[pair], lay.cap[other]
+    sizes, caps = (dag.size[e], dag.size[f]), (cap, cap_other)
+    starts = (req.begin[M + e], req.begin[M + f])
+    if apart(sizes, caps, starts, PAYLOAD_POINTS):
+        return
     at = out.visit[out.first[M + e] + pair - lay.pair_start[e]]
     at_other = out.visit[out.first[M + f] + other - lay.pair_start[f]]
     for h in range(lay.hops[pair]):
@@ -116,18 +121,16 @@ def _transfers_meet(
         for i in range(lay.hops[other]):
             if lay.route[other, i] == station:
                 rate = station_rate(dag, infra, station)
-                slow, slow_other = slower(rate, cap, cap_other), slower(rate, cap_other, cap)
-                if slow > 0.0 or slow_other > 0.0:
+                if rate < cap + cap_other:
                     space.visit[0, found], space.visit[1, found] = at + h, at_other + i
-                    space.slow[0, found], space.slow[1, found] = slow, slow_other
+                    space.slow[0, found] = slower(rate, cap, cap_other)
+                    space.slow[1, found] = slower(rate, cap_other, cap)
                     found += 1
                 break
     if found > 0:
-        starts = (req.begin[M + e], req.begin[M + f])
-        both = weight * meet((dag.size[e], dag.size[f]), (cap, cap_other), starts, PAYLOAD_POINTS)
-        if both > 0.0:
-            _enter(out, M + e, space.visit[0], space.slow[0], found, both, weight < 1.0)
-            _enter(out, M + f, space.visit[1], space.slow[1], found, both, weight < 1.0)
+        both = weight * meet(sizes, caps, starts, PAYLOAD_POINTS)
+        _enter(out, M + e, space.visit[0], space.slow[0], found, both, weight < 1.0)
+        _enter(out, M + f, space.visit[1], space.slow[1], found, both, weight < 1.0)
 
 
 @inlined
@@ -138,16 +141,17 @@ def _enter(
 
     Of `several` draws, one like an earlier one adds to its row.
     """
-    count = 0
+    count, worst = 0, 0
     for i in range(found):
         if slow[i] > 0.0:
             visit[count], slow[count] = visit[i], slow[i]
+            worst = count if slow[count] > slow[worst] else worst
             count += 1
-    row = out.meets[0]
-    if count == 1 or (count > 1 and row == len(out.meet_job)):
-        out.bend[visit[0]] += slow[0] * both
-        return
     if count == 0:
+        return
+    row = out.meets[0]
+    if count == 1 or row == len(out.meet_job):
+        out.bend[visit[worst]] += slow[worst] * both
         return
     out.meet_job[row] = job
     for i in range(SHARED):

@@ -10,7 +10,7 @@ from edgewright.core.substrate import FloatArray, IntArray
 SHARED = 4
 """Stations that two overlapping transfers share and that are compared; of more, the narrowest."""
 MEETINGS = 3
-"""Meetings on several stations that are kept per node pair; a later one counts at its first station alone."""
+"""Meetings on several stations that are kept per node pair; a later one counts at its worst alone."""
 
 
 class Settled(NamedTuple):
@@ -29,6 +29,8 @@ class Settled(NamedTuple):
     """(H,) exponent of `stretch` for the unit's cap at the station."""
     scale: FloatArray
     """(H,) factor of `stretch`."""
+    load: FloatArray
+    """(H,) utilisation of the station by one request per second."""
     bend: FloatArray
     """(H,) overlap in seconds on an idle station, from meetings that share this station alone."""
     ideal: FloatArray
@@ -47,12 +49,6 @@ class Settled(NamedTuple):
     """(X, SHARED) its visits."""
     meet_bend: FloatArray
     """(X, SHARED) overlap there in seconds on an idle station: the largest counts."""
-    used: IntArray
-    """(1,) stations with load."""
-    touched: IntArray
-    """(G,) those stations."""
-    load: FloatArray
-    """(G,) their utilisation by one request per second."""
     reached: FloatArray
     """(1,) probability that everything a request touches works."""
 
@@ -68,16 +64,9 @@ class Times(NamedTuple):
     """(U,) d and the queues on the way, seconds."""
 
 
-def make_settled(slots: int, pair_count: int, hops: int, jobs: int, count: int) -> Settled:
-    """Empty arrays for so many slots and node pairs whose routes have up to `hops` stations; K = `count`."""
-    U, H, X = slots + pair_count, slots + pair_count * hops, MEETINGS * pair_count
-    ints, floats = np.zeros(int_size(U, H, X, jobs, count), np.int32), np.zeros(float_size(U, H, X))
-    return _view(ints, floats, U, H, X, jobs, count)
-
-
 def int_size(U: int, H: int, X: int, J: int, K: int) -> int:
     """Length of the integers of a Settled."""
-    return (J + 1) + (U + 1) + 2 * H + J * K + 2 + X * (1 + SHARED)
+    return (J + 1) + (U + 1) + H + J * K + 1 + X * (1 + SHARED)
 
 
 def float_size(U: int, H: int, X: int) -> int:
@@ -85,15 +74,15 @@ def float_size(U: int, H: int, X: int) -> int:
     return 4 * H + 3 * U + X * SHARED + 1
 
 
-def _view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: int) -> Settled:
+@kernel
+def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: int) -> Settled:
     """A Settled in two flat arrays, of U units, H visits, X meetings, J jobs and K scenarios at most."""
     a = J + 1
     b = a + U + 1
     c = b + H
-    d = c + H
-    e = d + J * K
-    f = e + X
-    g = f + X * SHARED
+    d = c + J * K
+    e = d + X
+    f = e + X * SHARED
     p = 4 * H
     q = p + 3 * U
     return Settled(
@@ -102,24 +91,18 @@ def _view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K:
         station=ints[b:c],
         power=floats[:H],
         scale=floats[H : 2 * H],
-        bend=floats[2 * H : 3 * H],
+        load=floats[2 * H : 3 * H],
+        bend=floats[3 * H : p],
         ideal=floats[p : p + U],
         fixed=floats[p + U : p + 2 * U],
         own=floats[p + 2 * U : q],
-        pick=ints[d:e].reshape(J, K),
-        meets=ints[g : g + 1],
-        meet_job=ints[e:f],
-        meet_visit=ints[f:g].reshape(X, SHARED),
+        pick=ints[c:d].reshape(J, K),
+        meets=ints[f : f + 1],
+        meet_job=ints[d:e],
+        meet_visit=ints[e:f].reshape(X, SHARED),
         meet_bend=floats[q : q + X * SHARED].reshape(X, SHARED),
-        used=ints[g + 1 : g + 2],
-        touched=ints[c:d],
-        load=floats[3 * H : p],
         reached=floats[q + X * SHARED : q + X * SHARED + 1],
     )
-
-
-view = kernel(_view)
-"""`_view` for kernels."""
 
 
 def make_times(units: int, visits: int) -> Times:

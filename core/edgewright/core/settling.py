@@ -1,5 +1,7 @@
 """From a settled layout to a Settled: what a placement fixes whatever the load, compactly."""
 
+import numpy as np
+
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.meetings import Meeting, meet_all
@@ -16,9 +18,7 @@ from edgewright.core.stations import (
     station_rate,
     stretch_power,
     stretch_scale,
-    time,
 )
-from edgewright.core.substrate import FloatArray
 
 
 @inlined
@@ -28,16 +28,14 @@ def fix(
     table: Scenarios,
     lay: Layout,
     req: Request,
-    idle: FloatArray,
     space: Meeting,
     out: Settled,
 ) -> None:
-    """Compact a placement whose every stage has a replica, settled with its utilisation, into `out`.
+    """Compact a placement whose every stage has a replica, settled, into `out`.
 
-    `idle` (stations,) zeros; `req` and `space` are work space. The overlap of branches is `overlap.overlap`,
-    with every meeting's share kept apart from the stretch of the stations where they meet.
+    `req` and `space` are work space. The layout gets the ideal times that `time` gives it on idle stations.
+    Branches overlap as in `overlap.overlap`, every meeting's share apart from the stretch of its stations.
     """
-    time(dag, infra, lay, idle, idle)
     M, T, several = len(dag.work), len(dag.source), False
     unit, at = 0, 0
     for m in range(M):
@@ -46,39 +44,40 @@ def fix(
         for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
             node = lay.node[slot]
             cores = min(dag.cores[m], infra.cores[node])
+            speed = cores * infra.speed[node]
             out.visit[unit] = at
-            _visit(out, at, node, infra.cores[node] / cores)
+            out.station[at], out.scale[at] = node, infra.cores[node] / cores
+            out.load[at] = dag.visits[m] * lay.share[slot] * dag.work[m] / infra.capacity[node]
             at += 1
             limited = dag.cores[m] < infra.cores[node]
-            alone = container_rho(dag, lay, m, slot, cores * infra.speed[node]) / dag.rate
+            alone = container_rho(dag, lay, m, slot, speed) / dag.rate
             out.own[unit] = alone if limited else 0.0
+            lay.stage_ideal[slot] = dag.work[m] / speed if dag.work[m] > 0.0 else 0.0
+            lay.stage_fixed[slot] = infra.compute_delay[node]
             out.ideal[unit], out.fixed[unit] = lay.stage_ideal[slot], lay.stage_fixed[slot]
             unit += 1
     for t in range(T):
         out.first[M + t] = unit
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
             out.visit[unit] = at
+            cap = lay.cap[pair]
+            lay.ideal[pair] = dag.size[t] / cap if cap > 0.0 else 0.0
+            lay.fixed[pair] = lay.fixed[pair] if cap > 0.0 else np.inf
+            bits = dag.times[t] * dag.size[t] * lay.joint[pair]
             for h in range(lay.hops[pair]):
-                station = lay.route[pair, h]
-                _visit(out, at, station, station_rate(dag, infra, station) / lay.cap[pair])
+                rate = station_rate(dag, infra, lay.route[pair, h])
+                out.station[at], out.scale[at], out.load[at] = lay.route[pair, h], rate / cap, bits / rate
                 at += 1
             out.ideal[unit], out.fixed[unit], out.own[unit] = lay.ideal[pair], lay.fixed[pair], 0.0
             unit += 1
     out.first[M + T], out.visit[unit] = unit, at
+    for h in range(at):
+        k = out.scale[h]
+        out.power[h], out.scale[h], out.bend[h] = stretch_power(k), stretch_scale(k), 0.0
     if several:
         _choose_units(dag, infra, table, lay, req, out)
     meet_all(dag, infra, table, lay, req, space, several, out)
-    out.used[0] = lay.used[0]
-    for i in range(lay.used[0]):
-        out.touched[i] = lay.touched[i]
-        out.load[i] = lay.rho[lay.touched[i]] / dag.rate
     out.reached[0] = reach(dag, infra, lay, req.touch)
-
-
-@inlined
-def _visit(out: Settled, at: int, station: int, k: float) -> None:
-    out.station[at] = station
-    out.power[at], out.scale[at], out.bend[at] = stretch_power(k), stretch_scale(k), 0.0
 
 
 @kernel

@@ -168,7 +168,6 @@ class Fluid:
         self.state = State._make(array.copy() for array in saved.state)
         self.script, self.seeds = saved.script, saved.seeds
         self.told = Told._make(array.copy() for array in saved.told)
-        self.work.log_rho[:] = -np.inf
         return self.told
 
     def _world(self) -> World:
@@ -213,6 +212,7 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
         port=np.ascontiguousarray(substrate.station_capacity[2 * N : 3 * N], float),
         radio_delay=delay,
         governed=count,
+        offered=int((substrate.capacity > 0.0).any(axis=0).sum()),
         row=row,
         largest_limit=max((dag.qos.max_latency or 1.0) for dag in dags) if dags else 1.0,
     )
