@@ -29,8 +29,6 @@ class Settled(NamedTuple):
     """(H,) exponent of `stretch` for the unit's cap at the station."""
     scale: FloatArray
     """(H,) factor of `stretch`."""
-    load: FloatArray
-    """(H,) utilisation of the station by one request per second."""
     bend: FloatArray
     """(H,) overlap in seconds on an idle station, from meetings that share this station alone."""
     ideal: FloatArray
@@ -49,6 +47,12 @@ class Settled(NamedTuple):
     """(X, SHARED) its visits."""
     meet_bend: FloatArray
     """(X, SHARED) overlap there in seconds on an idle station: the largest counts."""
+    used: IntArray
+    """(1,) stations with load."""
+    touched: IntArray
+    """(G,) those stations, each once: a DAG's load is added up in every period."""
+    load: FloatArray
+    """(G,) their utilisation by one request per second."""
     reached: FloatArray
     """(1,) probability that everything a request touches works."""
 
@@ -66,7 +70,7 @@ class Times(NamedTuple):
 
 def int_size(U: int, H: int, X: int, J: int, K: int) -> int:
     """Length of the integers of a Settled."""
-    return (J + 1) + (U + 1) + H + J * K + 1 + X * (1 + SHARED)
+    return (J + 1) + (U + 1) + 2 * H + J * K + 2 + X * (1 + SHARED)
 
 
 def float_size(U: int, H: int, X: int) -> int:
@@ -80,9 +84,10 @@ def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: 
     a = J + 1
     b = a + U + 1
     c = b + H
-    d = c + J * K
-    e = d + X
-    f = e + X * SHARED
+    d = c + H
+    e = d + J * K
+    f = e + X
+    g = f + X * SHARED
     p = 4 * H
     q = p + 3 * U
     return Settled(
@@ -91,16 +96,18 @@ def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: 
         station=ints[b:c],
         power=floats[:H],
         scale=floats[H : 2 * H],
-        load=floats[2 * H : 3 * H],
-        bend=floats[3 * H : p],
+        bend=floats[2 * H : 3 * H],
         ideal=floats[p : p + U],
         fixed=floats[p + U : p + 2 * U],
         own=floats[p + 2 * U : q],
-        pick=ints[c:d].reshape(J, K),
-        meets=ints[f : f + 1],
-        meet_job=ints[d:e],
-        meet_visit=ints[e:f].reshape(X, SHARED),
+        pick=ints[d:e].reshape(J, K),
+        meets=ints[g : g + 1],
+        meet_job=ints[e:f],
+        meet_visit=ints[f:g].reshape(X, SHARED),
         meet_bend=floats[q : q + X * SHARED].reshape(X, SHARED),
+        used=ints[g + 1 : g + 2],
+        touched=ints[c:d],
+        load=floats[3 * H : p],
         reached=floats[q + X * SHARED : q + X * SHARED + 1],
     )
 

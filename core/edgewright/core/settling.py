@@ -31,7 +31,7 @@ def fix(
     space: Meeting,
     out: Settled,
 ) -> None:
-    """Compact a placement whose every stage has a replica, settled, into `out`.
+    """Compact a placement whose every stage has a replica, settled with its utilisation, into `out`.
 
     `req` and `space` are work space. The layout gets the ideal times that `time` gives it on idle stations.
     Branches overlap as in `overlap.overlap`, every meeting's share apart from the stretch of its stations.
@@ -47,7 +47,6 @@ def fix(
             speed = cores * infra.speed[node]
             out.visit[unit] = at
             out.station[at], out.scale[at] = node, infra.cores[node] / cores
-            out.load[at] = dag.visits[m] * lay.share[slot] * dag.work[m] / infra.capacity[node]
             at += 1
             limited = dag.cores[m] < infra.cores[node]
             alone = container_rho(dag, lay, m, slot, speed) / dag.rate
@@ -63,10 +62,9 @@ def fix(
             cap = lay.cap[pair]
             lay.ideal[pair] = dag.size[t] / cap if cap > 0.0 else 0.0
             lay.fixed[pair] = lay.fixed[pair] if cap > 0.0 else np.inf
-            bits = dag.times[t] * dag.size[t] * lay.joint[pair]
             for h in range(lay.hops[pair]):
-                rate = station_rate(dag, infra, lay.route[pair, h])
-                out.station[at], out.scale[at], out.load[at] = lay.route[pair, h], rate / cap, bits / rate
+                station = lay.route[pair, h]
+                out.station[at], out.scale[at] = station, station_rate(dag, infra, station) / cap
                 at += 1
             out.ideal[unit], out.fixed[unit], out.own[unit] = lay.ideal[pair], lay.fixed[pair], 0.0
             unit += 1
@@ -77,6 +75,10 @@ def fix(
     if several:
         _choose_units(dag, infra, table, lay, req, out)
     meet_all(dag, infra, table, lay, req, space, several, out)
+    out.used[0] = lay.used[0]
+    for i in range(lay.used[0]):
+        out.touched[i] = lay.touched[i]
+        out.load[i] = lay.rho[lay.touched[i]] / dag.rate
     out.reached[0] = reach(dag, infra, lay, req.touch)
 
 

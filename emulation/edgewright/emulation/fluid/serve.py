@@ -63,7 +63,7 @@ def settle_instance(
     if state.bound[b, a]:
         dag = users(pool, delay, script, state, b, a)
         lay = _layout(pool, work, q)
-        settle(dag, infra, lay, state.node[b, a, : pool.slots[q]], True, False)
+        settle(dag, infra, lay, state.node[b, a, : pool.slots[q]], True, True)
         fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
         fix(dag, infra, table, lay, work.request, work.meeting, fixed)
 
@@ -166,11 +166,12 @@ def _load(pool: Pool, script: Script, state: State, work: Work, K: int, b: int) 
             q = script.template[b, a]
             fixed = placement(pool, script, state, b, a, q, K)
             rate = pool.rate[q] * script.factor[b, t, a]
-            for h in range(fixed.visit[fixed.first[len(fixed.first) - 1]]):
-                station, load = fixed.station[h], rate * fixed.load[h]
+            for j in range(fixed.used[0]):
+                station = fixed.touched[j]
+                idle = rho[station] == 0.0
+                rho[station] += rate * fixed.load[j]
                 work.loaded[count] = station  # stays only if this is the station's first load
-                count += rho[station] == 0.0 and load > 0.0
-                rho[station] += load
+                count += idle and rho[station] > 0.0
     work.used[0] = count
 
 
