@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import types
+from numba.np import arrayobj
 
 from edgewright.core.sources import digest
 
@@ -51,6 +53,18 @@ if not numba.config.CACHE_DIR:
     elif _cache_folder().exists():
         numba.config.CACHE_DIR = str(_own_copy(_cache_folder()))
 
+_index = arrayobj.fix_integer_index
+
+
+def _plain_index(context: Any, builder: Any, kind: Any, index: Any, size: Any) -> Any:
+    """No kernel of ours counts from an array's end: testing every index for it took a seventh of the time."""
+    if kind.signed and "edgewright" in builder.function.name:
+        return context.cast(builder, index, kind, types.intp)
+    return _index(context, builder, kind, index, size)
+
+
+arrayobj.fix_integer_index = _plain_index  # numba has no public way
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -73,7 +87,8 @@ def kernel(function: Function) -> Function:
     """Compile `function`, to be called by other kernels only.
 
     Floating point keeps infinities; division by zero gives them. Kernels work in arrays that they are given
-    and allocate none, so reference counting is off: it would cost several times the arithmetic.
+    and allocate none, so reference counting is off: it would cost several times the arithmetic. No
+    index may be negative.
     """
     with _cache_of(function):
         compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)

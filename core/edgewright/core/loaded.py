@@ -5,6 +5,8 @@ Pods that are not ours (`Infrastructure.crowd`) are not known here: simulated ci
 
 import math
 
+import numpy as np
+
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
 from edgewright.core.latency import recur
@@ -13,16 +15,18 @@ from edgewright.core.request import Request, add_overlap
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
 from edgewright.core.substrate import FloatArray
-from edgewright.core.waiting import RHO_CAP, own_share
+from edgewright.core.waiting import RHO_CAP, inverse_of, own_share
+
+LN2 = math.log(2.0)
+TAYLOR = tuple(LN2**k / math.factorial(k) for k in range(9, -1, -1))
+"""Coefficients of 2^x, the highest power first."""
 
 
 @inlined
-def level(rho: float) -> tuple[float, float]:
-    """What `stretch` needs of a utilisation: log(rho), -inf for an idle station, and 1 / (1 - rho)."""
-    if rho <= 0.0:
-        return -math.inf, 1.0
-    rho = min(rho, RHO_CAP)
-    return math.log(rho), 1.0 / (1.0 - rho)
+def level(rho: float) -> tuple[float, float, float]:
+    """What waits need of a utilisation above 0: its binary logarithm, 1 / (1 - rho), and its `inverse_of`."""
+    capped = min(rho, RHO_CAP)
+    return math.log(capped) / LN2, 1.0 / (1.0 - capped), inverse_of(rho)
 
 
 @inlined
@@ -35,22 +39,17 @@ def predict_fixed(
     rate: float,
     log_rho: FloatArray,
     slack: FloatArray,
-    backlog: FloatArray,
-    queued: bool,
+    inverse: FloatArray,
+    queue: FloatArray,
     out: FloatArray,
 ) -> None:
     """Predict into `out` (PROCESSING,) at `rate` requests per second and the stations' `level`s.
 
     The same as `latency.sample` of the same placement, to rounding, less Eq. 14's parts, which would need the
-    mean time of every job. `backlog` (stations,) seconds of queued
-    work count where `queued`.
+    mean time of every job. `log_rho` is -inf for an idle station; `queue` (stations,) seconds of queued work.
     """
-    _press(len(dag.work), times, fixed, rate, log_rho, slack, req.added)
-    late = fixed.fixed
-    if queued:
-        _queue(times, fixed, backlog)
-        late = times.late
-    _draw(dag, table, req, times, fixed, late)
+    _press(len(dag.work), times, fixed, rate, log_rho, slack, inverse, queue, req.added)
+    _draw(dag, table, req, times, fixed)
     recur(dag, table, req, out)
     judge(dag, fixed.reached[0], out)
 
@@ -63,23 +62,29 @@ def _press(
     rate: float,
     log_rho: FloatArray,
     slack: FloatArray,
+    inverse: FloatArray,
+    queue: FloatArray,
     added: FloatArray,
 ) -> None:
-    """Waits of every unit, and the overlap O of every job in `added` (J,)."""
+    """Waits and delays of every unit, and the overlap O of every job in `added` (J,)."""
     stretched, J = times.stretched, len(fixed.first) - 1
-    for h in range(fixed.visit[fixed.first[J]]):
-        station = fixed.station[h]
-        stretched[h] = fixed.scale[h] * math.exp(fixed.power[h] * log_rho[station]) * slack[station]
+    H = fixed.visit[fixed.first[J]]
+    for h in range(H):
+        stretched[h] = fixed.power[h] * log_rho[fixed.station[h]]
+    for h in range(H):
+        stretched[h] = fixed.scale[h] * _power_of_two(stretched[h])
     for job in range(J):
         overlap = 0.0
         for unit in range(fixed.first[job], fixed.first[job + 1]):
-            q, worst, own = 0.0, 0.0, rate * fixed.own[unit]
+            q, worst, late, own = 0.0, 0.0, fixed.fixed[unit], rate * fixed.own[unit]
             for h in range(fixed.visit[unit], fixed.visit[unit + 1]):
+                station = fixed.station[h]
+                stretched[h] *= slack[station]
                 q += stretched[h]
+                late += queue[station]
                 overlap += fixed.bend[h] * (1.0 + stretched[h])
                 if job >= stages:
-                    rho = 1.0 - 1.0 / slack[fixed.station[h]]
-                    for_own = stretched[h] * own_share(own * fixed.scale[h], rho)
+                    for_own = stretched[h] * own_share(own * fixed.scale[h], inverse[station])
                     q -= for_own
                     worst = max(worst, for_own)
             q += worst
@@ -87,7 +92,7 @@ def _press(
                 own = min(own, RHO_CAP)
                 own /= 1.0 - own
                 q = math.sqrt(own * own + q * q)
-            times.wait[unit] = fixed.ideal[unit] * q
+            times.wait[unit], times.late[unit] = fixed.ideal[unit] * q, late
         added[job] = overlap
     for row in range(fixed.meets[0]):
         worst = 0.0
@@ -98,18 +103,19 @@ def _press(
 
 
 @inlined
-def _queue(times: Times, fixed: Settled, backlog: FloatArray) -> None:
-    for unit in range(fixed.first[len(fixed.first) - 1]):
-        late = fixed.fixed[unit]
-        for h in range(fixed.visit[unit], fixed.visit[unit + 1]):
-            late += backlog[fixed.station[h]]
-        times.late[unit] = late
+def _power_of_two(x: float) -> float:
+    """2^x for x <= 0 within 1e-11 of itself; no branch, no call: compilers make its loops ones of vectors."""
+    x = max(x, -1000.0)
+    whole = np.int32(x - 0.5)
+    fraction, value = x - whole, 0.0
+    for k in range(len(TAYLOR)):
+        value = value * fraction + TAYLOR[k]
+    power: float = np.int64((np.int64(whole) + np.int64(1023)) << np.int64(52)).view(np.float64)
+    return value * power
 
 
 @inlined
-def _draw(
-    dag: DagArrays, table: Scenarios, req: Request, times: Times, fixed: Settled, late: FloatArray
-) -> None:
+def _draw(dag: DagArrays, table: Scenarios, req: Request, times: Times, fixed: Settled) -> None:
     """Sample every stage and transfer: T = s x (1 + Q omega) + g(s) O + d, as `request.draw`."""
     M, J, K = len(dag.work), len(fixed.first) - 1, len(req.total)
     for job in range(J):
@@ -117,12 +123,12 @@ def _draw(
         omega = table.work_wait[job] if job < M else table.payload_wait[job - M]
         unit, seconds = fixed.first[job], req.seconds[job]
         if fixed.first[job + 1] - unit == 1:
-            ideal, wait, fix = fixed.ideal[unit], times.wait[unit], late[unit]
+            ideal, wait, fix = fixed.ideal[unit], times.wait[unit], times.late[unit]
             for k in range(K):
                 seconds[k] = size[k] * ideal + omega[k] * wait + fix
         else:
             pick = fixed.pick[job]
             for k in range(K):
                 unit = pick[k]
-                seconds[k] = size[k] * fixed.ideal[unit] + omega[k] * times.wait[unit] + late[unit]
+                seconds[k] = size[k] * fixed.ideal[unit] + omega[k] * times.wait[unit] + times.late[unit]
     add_overlap(dag, table, req)

@@ -38,9 +38,10 @@ def judge(dag: DagArrays, reached: float, out: FloatArray) -> bool:
     if not mean < 1e9:
         lose(out)
         return False
-    out[PERCENTILE] = percentile(mean, deviation, dag.z)
-    out[VIOLATION] = beyond(mean, deviation, dag.limit)
-    out[SUCCESS] = reached * (1.0 - beyond(mean, deviation, TIMEOUT))
+    variance = _log_variance(mean, deviation)
+    out[PERCENTILE] = _quantile(mean, variance, dag.z)
+    out[VIOLATION] = _beyond(mean, variance, dag.limit)
+    out[SUCCESS] = reached * (1.0 - _beyond(mean, variance, TIMEOUT))
     return True
 
 
@@ -58,18 +59,23 @@ def read(dag: DagArrays, req: Request, reached: float, out: FloatArray) -> None:
 @inlined
 def percentile(mean: float, deviation: float, z: float) -> float:
     """Quantile of the log-normal with this mean and standard deviation."""
-    if mean <= 0.0:
-        return 0.0
-    variance = math.log1p((deviation / mean) ** 2)
+    return _quantile(mean, _log_variance(mean, deviation), z)
+
+
+@inlined
+def _log_variance(mean: float, deviation: float) -> float:
+    """Variance of the logarithm of the log-normal with this mean and standard deviation."""
+    return math.log1p((deviation / mean) ** 2) if mean > 0.0 else 0.0
+
+
+@inlined
+def _quantile(mean: float, variance: float, z: float) -> float:
     return mean * math.exp(z * math.sqrt(variance) - variance / 2.0)
 
 
 @inlined
-def beyond(mean: float, deviation: float, limit: float) -> float:
+def _beyond(mean: float, variance: float, limit: float) -> float:
     """Share of the log-normal above `limit`."""
-    if mean <= 0.0:
-        return 0.0
-    variance = math.log1p((deviation / mean) ** 2)
     if variance < 1e-12:
         return 1.0 if mean > limit else 0.0
     score = (math.log(limit / mean) + variance / 2.0) / math.sqrt(variance)

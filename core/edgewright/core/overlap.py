@@ -53,6 +53,18 @@ def slower(rate: float, cap: float, other: float) -> float:
 
 
 @inlined
+def apart(
+    sizes: tuple[float, float],
+    caps: tuple[float, float],
+    starts: tuple[float, float],
+    points: FloatArray,
+) -> bool:
+    """Whether one job has ended before the other starts, however long it is."""
+    early, late = (0, 1) if starts[0] <= starts[1] else (1, 0)
+    return (starts[late] - starts[early]) * caps[early] >= points[len(points) - 1] * sizes[early]
+
+
+@inlined
 def meet(
     sizes: tuple[float, float],
     caps: tuple[float, float],
@@ -60,10 +72,10 @@ def meet(
     points: FloatArray,
 ) -> float:
     """Expected work that both jobs do while the other is there."""
+    if apart(sizes, caps, starts, points):
+        return 0.0
     early, late = (0, 1) if starts[0] <= starts[1] else (1, 0)
     lead = (starts[late] - starts[early]) * caps[early]
-    if lead > 6.0 * sizes[early]:
-        return 0.0
     return shared_bits(sizes[early], sizes[late], lead, points)
 
 

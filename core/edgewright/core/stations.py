@@ -9,7 +9,7 @@ import numpy.typing as npt
 from edgewright.core.arrays import EVEN, LOST, SAME_NODE, DagArrays
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.substrate import FloatArray, IntArray
-from edgewright.core.waiting import own_share, stretch
+from edgewright.core.waiting import inverse_of, own_share, stretch
 
 Bits = npt.NDArray[np.int64]
 
@@ -151,11 +151,17 @@ def settle(
                 pair = lay.pair_start[t] + i * width + j
                 lay.joint[pair] = _joint(dag, infra, lay, source, i, target, j)
                 _route(dag, infra, lay, pair, location(lay, source, i), location(lay, target, j))
+    for t in range(len(dag.source)):
+        for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
+            load, lay.bits[pair] = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair], 0
+            for h in range(lay.hops[pair]):
+                station = lay.route[pair, h]
+                if station == len(infra.capacity) - 1:
+                    lay.hops[pair] = h
+                    break
+                lay.bits[pair] |= bit(station)
                 if weigh:
-                    bits = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair]
-                    for h in range(lay.hops[pair]):
-                        station = lay.route[pair, h]
-                        _add(lay, station, bits / station_rate(dag, infra, station))
+                    _add(lay, station, load / station_rate(dag, infra, station))
     if weigh:
         for m in range(len(dag.work)):
             for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
@@ -253,44 +259,35 @@ def _joint(
 
 @inlined
 def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int, v: int) -> None:
-    """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user."""
+    """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user.
+
+    The path is copied up to its end and beyond, which `settle` finds: so nothing waits for what no cache
+    holds before every pair has asked for its path.
+    """
     N, n, cap, fixed = infra.nodes, 0, np.inf, 0.0
-    if dag.cell < 0 and (u < 0 or v < 0):
-        lay.hops[pair] = lay.bits[pair] = 0
-        lay.cap[pair] = 0.0 if dag.cell == LOST else np.inf
-        lay.fixed[pair] = 0.0
-        return
-    if u < 0:
-        u, cap, fixed = dag.cell, dag.cell_rate, dag.cell_delay
-        lay.route[pair, n] = 3 * N + u
-        n += 1
-    elif v < 0:
-        v, cap, fixed = dag.cell, dag.cell_rate, dag.cell_delay
-        lay.route[pair, n] = 4 * N + v
-        n += 1
+    if u < 0 or v < 0:
+        if dag.cell < 0:
+            lay.hops[pair], lay.fixed[pair] = 0, 0.0
+            lay.cap[pair] = 0.0 if dag.cell == LOST else np.inf
+            return
+        lay.route[pair, 0] = (3 if u < 0 else 4) * N + dag.cell
+        n, cap, fixed = 1, dag.cell_rate, dag.cell_delay
+        u, v = (dag.cell, v) if u < 0 else (u, dag.cell)
     if u != v:
         lay.route[pair, n] = N + u
         lay.route[pair, n + 1] = 2 * N + v
-        n += 2
-        dummy = len(infra.capacity) - 1
         for p in range(infra.path.shape[2]):
-            if infra.path[u, v, p] == dummy:
-                break
-            lay.route[pair, n] = infra.path[u, v, p]
-            n += 1
+            lay.route[pair, n + 2 + p] = infra.path[u, v, p]
+        n += 2 + infra.path.shape[2]
         cap = min(cap, infra.path_bandwidth[u, v])
         fixed += infra.path_delay[u, v]
     lay.hops[pair], lay.cap[pair], lay.fixed[pair] = n, cap, fixed
-    bits = 0
-    for h in range(n):
-        bits |= bit(lay.route[pair, h])
-    lay.bits[pair] = bits
 
 
 @inlined
 def bit(station: int) -> int:
     """The bit of a station in `Layout.bits`; several stations have one."""
-    return 1 << (station % 63)
+    return 1 << (station & 63)
 
 
 @inlined
@@ -376,7 +373,7 @@ def time_pair(
         rate = station_rate(dag, infra, station)
         load = rho[station] + extra / rate
         stretched = stretch(load, rate / cap)
-        for_own = stretched * own_share(own / rate, load)
+        for_own = stretched * own_share(own / rate, inverse_of(load))
         q += stretched - for_own
         worst = max(worst, for_own)
         late += backlog[station]

@@ -38,6 +38,12 @@ def stretch_scale(k: float) -> float:
 
 
 @inlined
-def own_share(own: float, rho: float) -> float:
-    """Share of utilisation `rho` that is `own`; none in overload, or more demand would lower the stretch."""
-    return min(own / rho, 1.0) if own > 0.0 and rho < OVERLOAD else 0.0
+def own_share(own: float, inverse: float) -> float:
+    """Share of a utilisation, given its `inverse_of`, that is `own`."""
+    return min(own * inverse, 1.0)
+
+
+@inlined
+def inverse_of(rho: float) -> float:
+    """1 / rho; 0 when idle, and in overload: or more demand of one's own would lower the stretch."""
+    return 1.0 / rho if 0.0 < rho < OVERLOAD else 0.0

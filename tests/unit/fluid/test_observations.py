@@ -13,7 +13,7 @@ from tests.unit.fluid.builders import episode, random_choice, simulator
 from edgewright.agents.questions import question
 from edgewright.agents.region import Region
 from edgewright.agents.snapshot import PERIOD, look, snapshot
-from edgewright.core.observe import HEAD, NODE, SLOT, Observation, observe, schema, size
+from edgewright.core.observe import HEAD, LIMIT, NODE, SLOT, Observation, observe, schema, size
 from edgewright.core.outcome import PERCENTILE, VIOLATION
 from edgewright.core.routes import compile_substrate
 from edgewright.core.service import Ingress, PlacementPolicy, Qos, ServiceDag
@@ -22,6 +22,7 @@ from edgewright.core.units import GBPS, GIB, MBPS, MS
 from edgewright.emulation.demand.episode import Episode
 from edgewright.emulation.fluid.simulator import Fluid
 
+METRICS = ("cpu", "uplink", "downlink")
 PERIODS = 8
 FAILURE = 4
 """The period in which a node of each agent dies."""
@@ -210,6 +211,26 @@ def test_noise_is_on_metrics_alone() -> None:
         "uplink load",
         "downlink load",
     }
+
+
+def test_noise_is_as_large_as_told_and_of_each_metric_its_own() -> None:
+    plain, noisy = simulator(noise=0.0), simulator(noise=0.2)
+    for fluid in (plain, noisy):
+        fluid.reset([episode(periods=60, seed=i) for i in range(4)], range(4))
+    rng, columns, errors = np.random.default_rng(0), [NODE.index(f"{x} load") for x in METRICS], []
+    while not plain.over:
+        choice = random_choice(plain, rng)
+        seen = []
+        for fluid in (plain, noisy):
+            told = fluid.step(choice).observation[:, :, len(HEAD) : len(HEAD) + fluid.nodes * len(NODE)]
+            seen.append(told.reshape(-1, len(NODE))[:, columns].astype(float))
+        both = (seen[0] > 0.0).all(axis=1) & (seen[1] < LIMIT).all(axis=1)
+        errors.append((seen[1][both] / seen[0][both] - 1.0) / 0.2)
+    found = np.concatenate(errors)
+    assert len(found) > 200
+    assert np.abs(found).max() < 1.7321
+    np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=0.2)
+    np.testing.assert_allclose(np.cov(found.T), np.eye(len(METRICS)), atol=0.25)
 
 
 def test_the_schema_names_every_number() -> None:

@@ -31,6 +31,7 @@ def take(pool: Pool, state: State, b: int, q: int, slot: int, n: int, sign: floa
     request, used = pool.request[q, pool.slot_stage[q, slot]], state.used[b, n]
     for r in range(len(request)):
         used[r] += sign * request[r]
+    state.taken[b] = True
 
 
 @kernel

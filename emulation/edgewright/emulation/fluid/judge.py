@@ -55,24 +55,31 @@ def reward(
     for g in range(G):
         for column in range(terms.SUMS):
             sums[G, column] += sums[g, column]
-    offered = terms.moments(ground.capacity, state.used[b], ground.region, ground.governed, work.usage)
-    terms.rewards(sums, work.usage, offered, weights, ground.largest_limit, printed, out)
+    usage = state.usage[b]
+    if state.taken[b]:
+        terms.moments(ground.capacity, state.used[b], ground.region, ground.governed, usage)
+        state.taken[b] = False
+    terms.rewards(sums, usage, ground.offered, weights, ground.largest_limit, printed, out)
     for i in range(state.actives[b]):
         a = state.active[b, i]
         out[pool.region[script.template[b, a]]] -= terms.MIGRATION * state.moved[b, a, t % MINUTE]
 
 
 @inlined
-def noise(seed: int, period: int, station: int) -> float:
-    """A number in [-1.73, 1.73) of variance 1, the same for the same arguments (SplitMix64's finaliser)."""
+def noise(seed: int, period: int, node: int) -> tuple[float, float, float]:
+    """Three numbers of variance 1 in [-1.73, 1.73), always the same for a node (SplitMix64's finaliser)."""
     x = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
-    x += np.uint64(period) * np.uint64(0xD1B54A32D192ED03) + np.uint64(station) * np.uint64(
-        0x8CB92BA72F3D8DD7
-    )
+    x += np.uint64(period) * np.uint64(0xD1B54A32D192ED03) + np.uint64(node) * np.uint64(0x8CB92BA72F3D8DD7)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
-    return (float(x >> np.uint64(11)) * (2.0**-52) - 1.0) * 1.7320508075688772
+    return _centred(x >> np.uint64(43)), _centred(x >> np.uint64(22)), _centred(x)
+
+
+@inlined
+def _centred(x: np.uint64) -> float:
+    """The last 21 bits of x as a number of mean 0 and variance 1."""
+    return (float(np.int64(x & np.uint64(0x1FFFFF))) * 2.0**-20 - 1.0) * 1.7320508075688772
 
 
 @kernel
@@ -167,19 +174,22 @@ def _observe_one(
         work.actives[g],
         work.elsewhere[g],
     )
+    for i in range(ground.sizes[g]):  # no cache holds them: all are asked for at once
+        work.delay[i] = infra.path_delay[cell, ground.members[g, i]]
     at = HEAD_SIZE
     for i in range(ground.sizes[g]):
         n = ground.members[g, i]
+        cpu, up, down = noise(seed, t, n)
         write_node(
             out[at:],
             ground.capacity[n],
             state.used[b, n],
             work.nothing,
             0.0 if script.down[b, t, n] else 1.0,
-            rho[n] * (1.0 + spread * noise(seed, t, n)),
-            rho[N + n] * (1.0 + spread * noise(seed, t, N + n)),
-            rho[2 * N + n] * (1.0 + spread * noise(seed, t, 2 * N + n)),
-            infra.path_delay[cell, n],
+            rho[n] * (1.0 + spread * cpu),
+            rho[N + n] * (1.0 + spread * up),
+            rho[2 * N + n] * (1.0 + spread * down),
+            work.delay[i],
         )
         at += NODE_SIZE
     first = HEAD_SIZE + nodes * NODE_SIZE

@@ -5,11 +5,11 @@ import numpy as np
 from edgewright.core.arrays import LOST, DagArrays
 from edgewright.core.draws import queued
 from edgewright.core.kernel import inlined, kernel
-from edgewright.core.latency import complete
 from edgewright.core.loaded import level, predict_fixed
 from edgewright.core.outcome import lose
 from edgewright.core.scenarios import Scenarios
-from edgewright.core.settled import Settled, fix, view
+from edgewright.core.settled import Settled, view
+from edgewright.core.settling import fix
 from edgewright.core.stations import Infrastructure, Layout, settle
 from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.pool import Pool, template
@@ -44,7 +44,7 @@ def users(pool: Pool, delay: FloatArray, script: Script, state: State, b: int, a
     )
 
 
-@kernel
+@inlined
 def settle_instance(
     pool: Pool,
     infra: Infrastructure,
@@ -58,15 +58,26 @@ def settle_instance(
 ) -> None:
     """Compute what the placement of instance a fixes, with its users where they are now."""
     q = script.template[b, a]
-    dag = users(pool, delay, script, state, b, a)
-    lay = _layout(pool, work, q)
-    S = pool.slots[q]
-    settle(dag, infra, lay, state.node[b, a, :S], True, True)
-    state.bound[b, a] = complete(lay)
-    if state.bound[b, a]:
-        fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
-        fix(dag, infra, table, lay, work.request, work.idle, fixed)
+    state.bound[b, a] = _every_stage(pool, state, b, a, q)
     state.stale[b, a] = False
+    if state.bound[b, a]:
+        dag = users(pool, delay, script, state, b, a)
+        lay = _layout(pool, work, q)
+        settle(dag, infra, lay, state.node[b, a, : pool.slots[q]], True, True)
+        fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
+        fix(dag, infra, table, lay, work.request, work.meeting, fixed)
+
+
+@inlined
+def _every_stage(pool: Pool, state: State, b: int, a: int, q: int) -> bool:
+    """Whether every stage of instance a has a replica."""
+    for m in range(pool.stages[q]):
+        replicas = 0
+        for slot in range(pool.start[q, m], pool.start[q, m + 1]):
+            replicas += state.node[b, a, slot] >= 0
+        if replicas == 0:
+            return False
+    return True
 
 
 @inlined
@@ -114,8 +125,8 @@ def serve(
     """Serve the requests of the current period of city b."""
     _settle_all(pool, infra, table, delay, script, state, work, b)
     _load(pool, script, state, work, table.work.shape[1], b)
-    any_queue = _levels(state, work, period, b)
-    _predict_all(pool, infra, table, delay, script, state, work, any_queue, b)
+    _levels(state, work, period, b)
+    _predict_all(pool, table, delay, script, state, work, b)
     state.energy[b] = _energy(infra, script, state, period, b)
 
 
@@ -141,15 +152,13 @@ def _settle_all(
             state.stale[b, a] = True
         if state.stale[b, a]:
             settle_instance(pool, infra, table, delay, script, state, work, b, a)
-            state.rate[b, a] = -1.0  # differs from every rate: predict again
 
 
 @kernel
 def _load(pool: Pool, script: Script, state: State, work: Work, K: int, b: int) -> None:
     """Utilisation of every station by the requests of all DAGs that are served."""
-    t, rho = state.period[b], state.rho[b]
+    t, rho, count = state.period[b], state.rho[b], 0
     for station in range(len(rho)):
-        work.before[station] = rho[station]
         rho[station] = 0.0
     for i in range(state.actives[b]):
         a = state.active[b, i]
@@ -158,83 +167,55 @@ def _load(pool: Pool, script: Script, state: State, work: Work, K: int, b: int) 
             fixed = placement(pool, script, state, b, a, q, K)
             rate = pool.rate[q] * script.factor[b, t, a]
             for j in range(fixed.used[0]):
-                rho[fixed.touched[j]] += rate * fixed.load[j]
+                station = fixed.touched[j]
+                idle = rho[station] == 0.0
+                rho[station] += rate * fixed.load[j]
+                work.loaded[count] = station  # stays only if this is the station's first load
+                count += idle and rho[station] > 0.0
+    work.used[0] = count
 
 
 @kernel
-def _levels(state: State, work: Work, period: float, b: int) -> bool:
-    """What waits need of every station; queues in the middle of the period; whether there is any."""
-    rho, backlog, any_queue = state.rho[b], state.backlog[b], False
+def _levels(state: State, work: Work, period: float, b: int) -> None:
+    """What waits need of every station with load; queues in the middle of the period."""
+    rho, backlog = state.rho[b], state.backlog[b]
+    for j in range(work.used[0]):
+        station = work.loaded[j]
+        work.log_rho[station], work.slack[station], work.inverse[station] = level(rho[station])
     for station in range(len(rho)):
-        work.changed[station] = rho[station] != work.before[station]
-        if rho[station] > 0.0:
-            work.log_rho[station], work.slack[station] = level(rho[station])
-        else:
-            work.log_rho[station], work.slack[station] = -np.inf, 1.0
         work.queue[station] = 0.0
         if rho[station] > 1.0 or backlog[station] > 0.0:
             later = queued(backlog[station], rho[station], period)
             work.queue[station] = (backlog[station] + later) / 2.0
             backlog[station] = later
-            any_queue = True
-    return any_queue
 
 
 @kernel
 def _predict_all(
-    pool: Pool,
-    infra: Infrastructure,
-    table: Scenarios,
-    delay: FloatArray,
-    script: Script,
-    state: State,
-    work: Work,
-    any_queue: bool,
-    b: int,
+    pool: Pool, table: Scenarios, delay: FloatArray, script: Script, state: State, work: Work, b: int
 ) -> None:
-    """Predict every DAG; one with the same rate, stations and no queue on its way keeps its prediction."""
-    t, K = state.period[b], table.work.shape[1]
+    t = state.period[b]
     for i in range(state.actives[b]):
         a = state.active[b, i]
-        q = script.template[b, a]
-        rate = pool.rate[q] * script.factor[b, t, a]
-        out = state.outcome[b, a]
         if not state.bound[b, a]:
-            lose(out)
-            state.rate[b, a] = rate
+            lose(state.outcome[b, a])
             continue
-        fixed = placement(pool, script, state, b, a, q, K)
-        waits = any_queue and _meets_queue(fixed, work.queue)
-        same = rate == state.rate[b, a] and not waits
-        for j in range(fixed.used[0] if same else 0):
-            if work.changed[fixed.touched[j]]:
-                same = False
-                break
-        if not same:
-            dag = users(pool, delay, script, state, b, a)
-            predict_fixed(
-                dag,
-                table,
-                work.request,
-                work.times,
-                fixed,
-                rate,
-                work.log_rho,
-                work.slack,
-                work.queue,
-                waits,
-                out,
-            )
-        state.rate[b, a] = -1.0 if waits else rate
-
-
-@inlined
-def _meets_queue(fixed: Settled, queue: FloatArray) -> bool:
-    """Whether a unit visits a station with a queue."""
-    for h in range(fixed.visit[fixed.first[len(fixed.first) - 1]]):  # noqa: SIM110 (kernels have no generators)
-        if queue[fixed.station[h]] > 0.0:
-            return True
-    return False
+        q = script.template[b, a]
+        predict_fixed(
+            users(pool, delay, script, state, b, a),
+            table,
+            work.request,
+            work.times,
+            placement(pool, script, state, b, a, q, table.work.shape[1]),
+            pool.rate[q] * script.factor[b, t, a],
+            work.log_rho,
+            work.slack,
+            work.inverse,
+            work.queue,
+            state.outcome[b, a],
+        )
+    for j in range(work.used[0]):  # idle again for the next city
+        work.log_rho[work.loaded[j]] = -np.inf
 
 
 @kernel

@@ -183,7 +183,6 @@ class Fluid:
                 mine[...] = theirs
         else:
             self._hold(saved.copy())
-        self.work.log_rho[:] = -np.inf
         return self.told
 
     def _present(self) -> Saved:
@@ -240,6 +239,7 @@ def _ground(substrate: Substrate, members: Sequence[IntArray], dags: Sequence[Se
         port=np.ascontiguousarray(substrate.station_capacity[2 * N : 3 * N], float),
         radio_delay=delay,
         governed=count,
+        offered=int((substrate.capacity > 0.0).any(axis=0).sum()),
         row=row,
         largest_limit=max((dag.qos.max_latency or 1.0) for dag in dags) if dags else 1.0,
     )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgewright.core.meetings import Meeting, make_meeting
 from edgewright.core.outcome import PROCESSING
 from edgewright.core.request import Request, make_request
 from edgewright.core.rewards import SUMS
@@ -75,8 +76,6 @@ class State(NamedTuple):
     """(B, A) whether the settled placement must be computed again."""
     outcome: FloatArray
     """(B, A, PROCESSING) predictions of the last period, without Eq. 14's parts."""
-    rate: FloatArray
-    """(B, A) requests per second in the last period."""
     cell: IntArray
     """(B, A) the users' cell."""
     link: FloatArray
@@ -85,6 +84,10 @@ class State(NamedTuple):
     """(B, G) the instance that each agent decides about; -1 for none."""
     used: FloatArray
     """(B, N, R) requests of all replicas, coming and going ones included."""
+    taken: BoolArray
+    """(B,) whether `used` has changed since `usage` was computed."""
+    usage: FloatArray
+    """(B, 5, G + 1) moments of `used`, for rewards."""
     rho: FloatArray
     """(B, stations) utilisation in the last period."""
     late: FloatArray
@@ -119,6 +122,8 @@ class Ground(NamedTuple):
     """(N,) seconds of a cell's radio."""
     governed: FloatArray
     """(G + 1,) nodes of each agent and (last) of all."""
+    offered: int
+    """Resources that some node has."""
     row: IntArray
     """(N,) place of a node among its agent's."""
     largest_limit: float
@@ -130,22 +135,26 @@ class Work(NamedTuple):
 
     layout: Layout
     request: Request
+    meeting: Meeting
     times: Times
-    idle: FloatArray
-    """(stations,) zeros."""
     log_rho: FloatArray
+    """(stations,) the `level` of each; idle, the logarithm is -inf."""
     slack: FloatArray
+    inverse: FloatArray
     queue: FloatArray
-    changed: BoolArray
-    before: FloatArray
+    """(stations,) seconds in the middle of the period."""
+    used: IntArray
+    """(1,) stations with load."""
+    loaded: IntArray
+    """(stations + 1,) those stations."""
     left: FloatArray
     """(R,)."""
     nothing: FloatArray
     """(R,) zeros."""
+    delay: FloatArray
+    """(N,) seconds from a cell to an agent's nodes."""
     sums: FloatArray
     """(G + 1, SUMS) of rewards."""
-    usage: FloatArray
-    """(5, G + 1) of rewards."""
     pending: IntArray
     """(G,) DAGs that miss replicas."""
     actives: IntArray
@@ -233,11 +242,12 @@ def make_state(
         bound=np.zeros((B, A), np.bool_),
         stale=np.ones((B, A), np.bool_),
         outcome=np.zeros((B, A, PROCESSING)),
-        rate=np.zeros((B, A)),
         cell=np.full((B, A), -1, np.int32),
         link=np.zeros((B, A)),
         head=np.full((B, agents), -1, np.int32),
         used=np.zeros((B, infra.nodes, len(RESOURCES))),
+        taken=np.ones(B, np.bool_),
+        usage=np.zeros((B, 5, agents + 1)),
         rho=np.zeros((B, stations)),
         late=np.zeros((B, infra.nodes)),
         backlog=np.zeros((B, stations)),
@@ -256,17 +266,18 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
     return Work(
         layout=empty_layout(infra, start, pair_start),
         request=make_request(M, T, stations, K),
+        meeting=make_meeting(T, infra.path.shape[2] + 3),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
-        idle=np.zeros(stations),
-        log_rho=np.zeros(stations),
-        slack=np.zeros(stations),
+        log_rho=np.full(stations, -np.inf),
+        slack=np.ones(stations),
+        inverse=np.zeros(stations),
         queue=np.zeros(stations),
-        changed=np.zeros(stations, np.bool_),
-        before=np.zeros(stations),
+        used=np.zeros(1, np.int32),
+        loaded=np.zeros(stations + 1, np.int32),
         left=np.zeros(len(RESOURCES)),
         nothing=np.zeros(len(RESOURCES)),
+        delay=np.zeros(infra.nodes),
         sums=np.zeros((agents + 1, SUMS)),
-        usage=np.zeros((5, agents + 1)),
         pending=np.zeros(agents, np.int32),
         actives=np.zeros(agents, np.int32),
         elsewhere=np.zeros(agents),
