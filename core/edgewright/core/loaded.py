@@ -97,8 +97,8 @@ def _press(
     for row in range(fixed.meets[0]):
         worst = 0.0
         for i in range(SHARED):
-            bend = fixed.meet_bend[row, i]
-            worst = max(worst, bend + bend * stretched[fixed.meet_visit[row, i]])
+            bend = fixed.meet_bend[row * SHARED + i]
+            worst = max(worst, bend + bend * stretched[fixed.meet_visit[row * SHARED + i]])
         added[fixed.meet_job[row]] += worst
 
 
@@ -127,7 +127,7 @@ def _draw(dag: DagArrays, table: Scenarios, req: Request, times: Times, fixed: S
             for k in range(K):
                 seconds[k] = size[k] * ideal + omega[k] * wait + fix
         else:
-            pick = fixed.pick[job]
+            pick = fixed.pick[job * K : (job + 1) * K]
             for k in range(K):
                 unit = pick[k]
                 seconds[k] = size[k] * fixed.ideal[unit] + omega[k] * times.wait[unit] + times.late[unit]

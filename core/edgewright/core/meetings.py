@@ -154,16 +154,18 @@ def _enter(
         out.bend[visit[worst]] += slow[worst] * both
         return
     out.meet_job[row] = job
+    visits = out.meet_visit[row * SHARED : (row + 1) * SHARED]
+    bends = out.meet_bend[row * SHARED : (row + 1) * SHARED]
     for i in range(SHARED):
-        out.meet_visit[row, i] = visit[i if i < count else 0]
-        out.meet_bend[row, i] = slow[i] * both if i < count else 0.0
+        visits[i] = visit[i if i < count else 0]
+        bends[i] = slow[i] * both if i < count else 0.0
     for i in range(SHARED, count):
         least = 0
         for j in range(1, SHARED):
-            if out.meet_bend[row, j] < out.meet_bend[row, least]:
+            if bends[j] < bends[least]:
                 least = j
-        if slow[i] * both > out.meet_bend[row, least]:
-            out.meet_visit[row, least], out.meet_bend[row, least] = visit[i], slow[i] * both
+        if slow[i] * both > bends[least]:
+            visits[least], bends[least] = visit[i], slow[i] * both
     if not (several and _joined(out, row)):
         out.meets[0] += 1
 
@@ -172,20 +174,20 @@ def _enter(
 def _joined(out: Settled, row: int) -> bool:
     """Whether a meeting could be added to an earlier one of one job on the same stations."""
     for other in range(row):
-        if _alike(out, row, other):
+        if _alike(out, row * SHARED, other * SHARED):
             for i in range(SHARED):
-                out.meet_bend[other, i] += out.meet_bend[row, i]
+                out.meet_bend[other * SHARED + i] += out.meet_bend[row * SHARED + i]
             return True
     return False
 
 
 @inlined
 def _alike(out: Settled, a: int, b: int) -> bool:
-    """Whether two meetings delay one job on the same stations in the same proportions."""
+    """Whether the meetings from a and b on delay one job on the same stations in the same proportions."""
     for i in range(SHARED):
-        if out.meet_visit[a, i] != out.meet_visit[b, i]:
+        if out.meet_visit[a + i] != out.meet_visit[b + i]:
             return False
-        cross = out.meet_bend[a, i] * out.meet_bend[b, 0]
-        if abs(cross - out.meet_bend[b, i] * out.meet_bend[a, 0]) > 1e-12 * cross:
+        cross = out.meet_bend[a + i] * out.meet_bend[b]
+        if abs(cross - out.meet_bend[b + i] * out.meet_bend[a]) > 1e-12 * cross:
             return False
     return True

@@ -39,15 +39,15 @@ class Settled(NamedTuple):
     """(U,) utilisation by one request per second of the replica's CPU limit, 0 without one; of the narrowest
     hop by what the node pair carries."""
     pick: IntArray
-    """(J, K) unit that a job uses in each scenario; only where it has several."""
+    """(J x K,) unit that a job uses in each scenario; only where it has several."""
     meets: IntArray
     """(1,) meetings on several stations."""
     meet_job: IntArray
     """(X,) the job that is delayed."""
     meet_visit: IntArray
-    """(X, SHARED) its visits."""
+    """(X x SHARED,) its visits."""
     meet_bend: FloatArray
-    """(X, SHARED) overlap there in seconds on an idle station: the largest counts."""
+    """(X x SHARED,) overlap there in seconds on an idle station: the largest counts."""
     used: IntArray
     """(1,) stations with load."""
     touched: IntArray
@@ -101,11 +101,11 @@ def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: 
         ideal=floats[p : p + U],
         fixed=floats[p + U : p + 2 * U],
         own=floats[p + 2 * U : q],
-        pick=ints[d:e].reshape(J, K),
+        pick=ints[d:e],
         meets=ints[g : g + 1],
         meet_job=ints[e:f],
-        meet_visit=ints[f:g].reshape(X, SHARED),
-        meet_bend=floats[q : q + X * SHARED].reshape(X, SHARED),
+        meet_visit=ints[f:g],
+        meet_bend=floats[q : q + X * SHARED],
         used=ints[g + 1 : g + 2],
         touched=ints[c:d],
         load=floats[3 * H : p],

@@ -95,10 +95,10 @@ def _choose_units(
         else:
             for k in range(K):
                 req.picked[k, m] = choose(dag, infra, lay, req.picked[k], m, table.choice[m, k])
-                out.pick[m, k] = out.first[m] + req.picked[k, m]
+                out.pick[m * K + k] = out.first[m] + req.picked[k, m]
     for t in range(len(dag.source)):
         if out.first[M + t + 1] - out.first[M + t] > 1:
             for k in range(K):
-                out.pick[M + t, k] = (
+                out.pick[(M + t) * K + k] = (
                     out.first[M + t] + pair_of(dag, lay, req.picked[k], t) - lay.pair_start[t]
                 )

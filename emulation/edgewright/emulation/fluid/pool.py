@@ -25,8 +25,6 @@ INTS = (
     "inward",
     "outward_start",
     "outward",
-    "stage_pairs",
-    "transfer_pairs",
 )
 FLOATS = ("work", "cores", "visits", "size", "times", "calls", "min_bandwidth", "bound")
 SPREADS = {"none": 0, "node": 1, "zone": 2}
@@ -76,6 +74,10 @@ class Pool(NamedTuple):
     float_at: IntArray
     ints: IntArray
     floats: FloatArray
+    branches: IntArray
+    """(., 2) pairs of stages, then of transfers, of which neither waits for the other."""
+    branch_at: IntArray
+    """(Q, 3) where either begins in `branches`."""
     pair_start: IntArray
     """(Q, T + 1) first node pair of each transfer."""
     need: FloatArray
@@ -107,6 +109,7 @@ def make_pool(
     hops = substrate.path.shape[2] + 3
     pool_ints, int_at = _flat(arrays, INTS, np.int32)
     pool_floats, float_at = _flat(arrays, FLOATS, np.float64)
+    branches, branch_at = _flat(arrays, ("stage_pairs", "transfer_pairs"), np.int32)
     start, pair_start = np.zeros((Q, M + 1), np.int32), np.zeros((Q, T + 1), np.int32)
     slot_stage, turn = np.zeros((Q, S), np.int32), np.zeros((Q, S), np.int32)
     spread, request = np.zeros((Q, M), np.int32), np.zeros((Q, M, len(RESOURCES)))
@@ -167,6 +170,8 @@ def make_pool(
         float_at=float_at,
         ints=pool_ints,
         floats=pool_floats,
+        branches=branches.reshape(-1, 2),
+        branch_at=branch_at // 2,
         pair_start=pair_start,
         need=need,
         payload=payload,
@@ -185,6 +190,7 @@ def _flat(arrays: Sequence[DagArrays], names: Sequence[str], dtype: type) -> tup
 def template(pool: Pool, q: int, cell: int, cell_rate: float, cell_delay: float) -> DagArrays:
     """Template q at one request per second, its users at `cell`."""
     at, ints, fat, floats = pool.int_at[q], pool.ints, pool.float_at[q], pool.floats
+    pairs = pool.branch_at[q]
     return DagArrays(
         pipeline=pool.pipeline[q],
         rate=1.0,
@@ -212,6 +218,6 @@ def template(pool: Pool, q: int, cell: int, cell_rate: float, cell_delay: float)
         inward=ints[at[8] : at[9]],
         outward_start=ints[at[9] : at[10]],
         outward=ints[at[10] : at[11]],
-        stage_pairs=ints[at[11] : at[12]].reshape((at[12] - at[11]) // 2, 2),
-        transfer_pairs=ints[at[12] : at[13]].reshape((at[13] - at[12]) // 2, 2),
+        stage_pairs=pool.branches[pairs[0] : pairs[1]],
+        transfer_pairs=pool.branches[pairs[1] : pairs[2]],
     )
