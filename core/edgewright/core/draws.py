@@ -11,7 +11,7 @@ from edgewright.core.neighbours import predict_settled
 from edgewright.core.outcome import OUTPUTS, element
 from edgewright.core.overlap import pair_of
 from edgewright.core.request import Request, times_called
-from edgewright.core.scenarios import Scenarios, random_scenarios
+from edgewright.core.scenarios import LANES, Scenarios, random_scenarios
 from edgewright.core.stations import Infrastructure, Layout
 from edgewright.core.substrate import FloatArray, IntArray
 
@@ -50,12 +50,19 @@ def draw(
     if not layout.placed.all():
         raise ValueError(f"stages {np.flatnonzero(layout.placed == 0).tolist()} have no replica to draw for")
     M, T = len(arrays.work), len(arrays.source)
-    table = random_scenarios(count, M, T, random)
+    more = count + -count % LANES
+    table = random_scenarios(more, M, T, random)
     request = work_space(arrays, infra, table)
     predict_settled(arrays, infra, table, layout, request, rho, backlog, np.zeros(OUTPUTS))
-    success, visits, made = np.ones(count), np.zeros((M, count)), np.ones((T, count))
+    success, visits, made = np.ones(more), np.zeros((M, more)), np.ones((T, more))
     _trace(arrays, infra, layout, table, request, visits, made, success)
-    return Draws(request.total.copy(), success, request.picked.copy(), request.seconds[M:].copy(), made)
+    return Draws(
+        latency=request.total[:count].copy(),
+        success=success[:count],
+        replica=request.picked[:count].copy(),
+        transfer=request.seconds[M:, :count].copy(),
+        made=made[:, :count],
+    )
 
 
 def queue(backlog: FloatArray, rho: FloatArray, seconds: float) -> FloatArray:

@@ -1,11 +1,13 @@
 """The latency of requests through placements of one DAG: the scenario recursion."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import entry, inlined, kernel
+from edgewright.core.lanes import LANES, alike, larger, put, smaller, take, total, where_less
 from edgewright.core.outcome import (
     ACCESS,
     BOUND,
@@ -20,7 +22,7 @@ from edgewright.core.outcome import (
     transfer_bounds,
 )
 from edgewright.core.overlap import overlap
-from edgewright.core.request import Request, draw, mean_of, times_called
+from edgewright.core.request import Request, draw, mean_of, times_in_lanes
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, copy, settle, time
 from edgewright.core.substrate import FloatArray, IntArray
@@ -130,20 +132,15 @@ def recur(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
     else:
         _call(dag, table, req, out)
     M, K = len(dag.work), len(req.total)
-    user = dag.outward[dag.outward_start[M] : dag.outward_start[M + 1]]
-    if len(user) == 1:
-        out[ACCESS] = mean_of(req.seconds[M + user[0]])
-    else:
-        req.latest[:] = 0.0
-        for t in user:
-            for k in range(K):
-                req.latest[k] = max(req.latest[k], req.seconds[M + t, k])
-        out[ACCESS] = mean_of(req.latest)
-    mean = mean_of(req.total)
-    variance = 0.0
-    for k in range(K):
-        variance += (req.total[k] - mean) ** 2
-    out[MEAN], out[JITTER] = mean, math.sqrt(variance / K)
+    accessed, mean, variance = alike(0.0), mean_of(req.total), alike(0.0)
+    for k in range(0, K, LANES):
+        latest = alike(0.0)
+        for e in range(dag.outward_start[M], dag.outward_start[M + 1]):
+            latest = larger(latest, take(req.seconds[M + dag.outward[e]], k))
+        accessed = accessed + latest
+        apart = take(req.total, k) - mean
+        variance = variance + apart * apart
+    out[ACCESS], out[MEAN], out[JITTER] = total(accessed) / K, mean, math.sqrt(total(variance) / K)
 
 
 @inlined
@@ -152,34 +149,27 @@ def _flow(dag: DagArrays, req: Request, out: FloatArray) -> None:
     M, K = len(dag.work), len(req.total)
     for at in range(M + 1):
         m = dag.order[at] if at < M else M
-        first, last = dag.inward_start[m], dag.inward_start[m + 1]
-        end = req.finish[m] if m < M else req.total
-        _arrive(dag, req, dag.inward[first], end)
-        if last - first > 1:
-            copy(end, req.earliest)
+        first, last, waited = dag.inward_start[m], dag.inward_start[m + 1], alike(0.0)
+        for k in range(0, K, LANES):
+            latest = _arrival(dag, req, dag.inward[first], k)
+            earliest = latest
             for e in range(first + 1, last):
-                _arrive(dag, req, dag.inward[e], req.latest)
-                for k in range(K):
-                    end[k] = max(end[k], req.latest[k])
-                    req.earliest[k] = min(req.earliest[k], req.latest[k])
-            out[SKEW] = max(out[SKEW], mean_of(end) - mean_of(req.earliest))
-        if m < M:
-            own = req.seconds[m]
-            for k in range(K):
-                end[k] += own[k]
+                arrival = _arrival(dag, req, dag.inward[e], k)
+                latest, earliest = larger(latest, arrival), smaller(earliest, arrival)
+            waited = waited + (latest - earliest)
+            if m < M:
+                put(req.finish[m], k, latest + take(req.seconds[m], k))
+            else:
+                put(req.total, k, latest)
+        if last - first > 1:
+            out[SKEW] = max(out[SKEW], total(waited) / K)
 
 
 @inlined
-def _arrive(dag: DagArrays, req: Request, t: int, arrival: FloatArray) -> None:
-    """When transfer t has arrived, into (K,)."""
-    source, way = dag.source[t], req.seconds[len(dag.work) + t]
-    if source < 0:
-        for k in range(len(arrival)):
-            arrival[k] = way[k]
-    else:
-        begun = req.finish[source]
-        for k in range(len(arrival)):
-            arrival[k] = begun[k] + way[k]
+def _arrival(dag: DagArrays, req: Request, t: int, k: int) -> Any:
+    """When transfer t has arrived, in the scenarios from k on."""
+    arrival = take(req.seconds[len(dag.work) + t], k)
+    return arrival + take(req.finish[dag.source[t]], k) if dag.source[t] >= 0 else arrival
 
 
 @inlined
@@ -188,41 +178,40 @@ def _call(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> No
     M, K = len(dag.work), len(req.total)
     for at in range(M - 1, -1, -1):
         m = dag.order[at]
-        together = 0
-        req.latest[:] = 0.0
-        req.earliest[:] = np.inf
-        for k in range(K):
-            req.finish[m, k] = req.seconds[m, k]
-        for e in range(dag.outward_start[m], dag.outward_start[m + 1]):
-            t = dag.outward[e]
-            target = dag.target[t]
-            if target < 0:
-                continue
-            for k in range(K):
-                times = times_called(dag, table, t, k)
-                trip = req.seconds[M + t, k] + req.finish[target, k] + req.seconds[M + dag.back[t], k]
-                trip *= times
-                if not dag.parallel[t]:
-                    req.finish[m, k] += trip
+        together, waited = 0, alike(0.0)
+        for k in range(0, K, LANES):
+            end, latest, earliest, together = take(req.seconds[m], k), alike(0.0), alike(np.inf), 0
+            for e in range(dag.outward_start[m], dag.outward_start[m + 1]):
+                t = dag.outward[e]
+                if dag.target[t] < 0:
                     continue
-                req.latest[k] = max(req.latest[k], trip)
-                if times > 0.0:  # a call that is not made has no reply to wait for
-                    req.earliest[k] = min(req.earliest[k], trip)
-            together += dag.parallel[t]
+                times = times_in_lanes(dag, table, t, k)
+                trip = _trip(dag, req, t, dag.back[t], k) * times
+                if dag.parallel[t]:
+                    latest, together = larger(latest, trip), together + 1
+                    # a call that is not made has no reply to wait for
+                    earliest = smaller(earliest, where_less(0.0, times, trip, np.inf))
+                else:
+                    end = end + trip
+            put(req.finish[m], k, end + latest)
+            waited = waited + (latest - smaller(earliest, latest))
         if together > 1:
-            for k in range(K):
-                req.earliest[k] = min(req.earliest[k], req.latest[k])
-            out[SKEW] = max(out[SKEW], mean_of(req.latest) - mean_of(req.earliest))
-        for k in range(K):
-            req.finish[m, k] += req.latest[k]
+            out[SKEW] = max(out[SKEW], total(waited) / K)
     entries = dag.outward[dag.outward_start[M] : dag.outward_start[M + 1]]
     exits = dag.inward[dag.inward_start[M] : dag.inward_start[M + 1]]
-    req.total[:] = 0.0
-    for e in range(len(entries)):
-        source = dag.target[entries[e]]
-        for k in range(K):
-            trip = req.seconds[M + entries[e], k] + req.finish[source, k] + req.seconds[M + exits[e], k]
-            req.total[k] = max(req.total[k], trip)
+    for k in range(0, K, LANES):
+        latest = alike(0.0)
+        for e in range(len(entries)):
+            latest = larger(latest, _trip(dag, req, entries[e], exits[e], k))
+        put(req.total, k, latest)
+
+
+@inlined
+def _trip(dag: DagArrays, req: Request, t: int, back: int, k: int) -> Any:
+    """Transfer t, its target until it replies, and the reply, in the scenarios from k on."""
+    M = len(dag.work)
+    there = take(req.seconds[M + t], k) + take(req.finish[dag.target[t]], k)
+    return there + take(req.seconds[M + back], k)
 
 
 @entry

@@ -11,7 +11,7 @@ from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
 from edgewright.core.latency import recur
 from edgewright.core.outcome import judge
-from edgewright.core.request import Request, add_overlap
+from edgewright.core.request import Request, add_overlap, write_times
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
 from edgewright.core.substrate import FloatArray
@@ -123,9 +123,7 @@ def _draw(dag: DagArrays, table: Scenarios, req: Request, times: Times, fixed: S
         omega = table.work_wait[job] if job < M else table.payload_wait[job - M]
         unit, seconds = fixed.first[job], req.seconds[job]
         if fixed.first[job + 1] - unit == 1:
-            ideal, wait, fix = fixed.ideal[unit], times.wait[unit], times.late[unit]
-            for k in range(K):
-                seconds[k] = size[k] * ideal + omega[k] * wait + fix
+            write_times(seconds, size, omega, fixed.ideal[unit], times.wait[unit], times.late[unit])
         else:
             pick = fixed.pick[job * K : (job + 1) * K]
             for k in range(K):

@@ -4,14 +4,17 @@ import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined, kernel
+from edgewright.core.lanes import LANES, alike, smaller, take, total
 from edgewright.core.scenarios import PAYLOAD_VARIATION, WORK_VARIATION, log_normal
 from edgewright.core.stations import Infrastructure, Layout, near, prefers, replicas, station_rate
 from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.core.waiting import stretch
 
-WORK_POINTS = log_normal(6, WORK_VARIATION)
-PAYLOAD_POINTS = log_normal(6, PAYLOAD_VARIATION)
+POINTS = 6
 """Equally likely size factors: six are enough for the expectation of a minimum within about 1 %."""
+WORK_POINTS = np.pad(log_normal(POINTS, WORK_VARIATION), (0, LANES - POINTS))
+PAYLOAD_POINTS = np.pad(log_normal(POINTS, PAYLOAD_VARIATION), (0, LANES - POINTS))
+"""(LANES,) smallest first, then zeros: jobs of size 0 overlap nothing."""
 
 
 @kernel
@@ -37,12 +40,11 @@ def choose(dag: DagArrays, infra: Infrastructure, lay: Layout, chosen: IntArray,
 @inlined
 def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
     """E[min((a S - lead)+, b S')]: work left in both when the second job starts, S and S' over `points`."""
-    total = 0.0
-    for s in points:
-        left = max(a * s - lead, 0.0)  # no branch: compilers make these loops one vector
-        for other in points:
-            total += min(left, b * other)
-    return total / (len(points) * len(points))
+    others, shared = take(points, 0) * b, alike(0.0)
+    for i in range(POINTS):
+        shared = shared + smaller(alike(max(a * points[i] - lead, 0.0)), others)
+    mean: float = total(shared) / (POINTS * POINTS)
+    return mean
 
 
 @inlined
@@ -61,7 +63,7 @@ def apart(
 ) -> bool:
     """Whether one job has ended before the other starts, however long it is."""
     early, late = (0, 1) if starts[0] <= starts[1] else (1, 0)
-    return (starts[late] - starts[early]) * caps[early] >= points[len(points) - 1] * sizes[early]
+    return (starts[late] - starts[early]) * caps[early] >= points[POINTS - 1] * sizes[early]
 
 
 @inlined

@@ -1,12 +1,13 @@
 """One request in many scenarios: the work space, and the time of every stage and transfer."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined, kernel
+from edgewright.core.lanes import LANES, put, take, total, where_less
 from edgewright.core.overlap import choose
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, replicas
@@ -66,10 +67,11 @@ def make_request(stages: int, transfers: int, stations: int, count: int) -> Requ
 @inlined
 def mean_of(values: FloatArray) -> float:
     """Mean of (K,)."""
-    total = 0.0
-    for k in range(len(values)):
-        total += values[k]
-    return total / len(values)
+    sums = take(values, 0)
+    for k in range(LANES, len(values), LANES):
+        sums = sums + take(values, k)
+    mean: float = total(sums) / len(values)
+    return mean
 
 
 @inlined
@@ -80,6 +82,22 @@ def times_called(dag: DagArrays, table: Scenarios, t: int, k: int) -> float:
 
 
 @inlined
+def times_in_lanes(dag: DagArrays, table: Scenarios, t: int, k: int) -> Any:
+    """`times_called` in LANES scenarios from k on."""
+    whole = float(int(dag.calls[t]))
+    return where_less(take(table.call[t], k), dag.calls[t] - whole, whole + 1.0, whole)
+
+
+@inlined
+def write_times(
+    seconds: FloatArray, size: FloatArray, omega: FloatArray, ideal: float, wait: float, fixed: float
+) -> None:
+    """(K,) s x (1 + Q omega) + d of a job that uses the same unit in all scenarios."""
+    for k in range(0, len(seconds), LANES):
+        put(seconds, k, take(size, k) * ideal + take(omega, k) * wait + fixed)
+
+
+@inlined
 def add_overlap(dag: DagArrays, table: Scenarios, req: Request) -> None:
     """Lengthen every job's `req.seconds` by g(s) O."""
     M = len(dag.work)
@@ -87,8 +105,9 @@ def add_overlap(dag: DagArrays, table: Scenarios, req: Request) -> None:
         added = req.added[job]
         if added > 0.0:
             shared = table.work_overlap[job] if job < M else table.payload_overlap[job - M]
-            for k in range(len(req.total)):
-                req.seconds[job, k] += shared[k] * added
+            seconds = req.seconds[job]
+            for k in range(0, len(seconds), LANES):
+                put(seconds, k, take(seconds, k) + take(shared, k) * added)
 
 
 @kernel
@@ -115,8 +134,7 @@ def draw(
         size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
         if lay.total[m] == 1 and lay.placed[m] == 1:
             ideal, delay, fixed = lay.stage_ideal[first], lay.stage_wait[first], lay.stage_late[first]
-            for k in range(K):
-                req.seconds[m, k] = size[k] * ideal + wait[k] * delay + fixed
+            write_times(req.seconds[m], size, wait, ideal, delay, fixed)
             continue
         for k in range(K):
             slot = first + req.picked[k, m]
@@ -143,8 +161,7 @@ def _draw_transfer(
         target < 0 or (lay.total[target] == 1 and lay.placed[target] == 1)
     ):
         ideal, delay, fixed = lay.ideal[first], lay.wait[first], lay.late[first]
-        for k in range(K):
-            req.seconds[M + t, k] = size[k] * ideal + wait[k] * delay + fixed
+        write_times(req.seconds[M + t], size, wait, ideal, delay, fixed)
         return
     width = replicas(lay, target)
     for k in range(K):

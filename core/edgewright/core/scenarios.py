@@ -13,6 +13,8 @@ STATUS = 256
 """Scenarios for status, gates and `exact`."""
 SEARCH = 16
 """Scenarios for search and learning."""
+LANES = 8
+"""Kernels compute so many scenarios at once: every table has a multiple of them."""
 COLUMNS = 64
 """Stages or transfers that a table has rows for at first; it grows by doubling."""
 WORK_VARIATION = 0.5
@@ -53,10 +55,9 @@ def scenarios(count: int, rows: int = COLUMNS) -> Scenarios:
 
     Each row is stratified (Latin hypercube): one value from each of `count` equally likely strata, in an
     order that keeps rows nearly uncorrelated; log-normal rows have mean 1 and the stated variation exactly.
-    Raises ValueError for fewer than 4 scenarios.
+    Raises ValueError unless `count` is a positive multiple of LANES.
     """
-    if count < 4:
-        raise ValueError(f"{count} scenarios: a table needs at least 4 to have a spread")
+    _check(count)
     size = COLUMNS
     while size < rows:
         size *= 2
@@ -67,7 +68,9 @@ def random_scenarios(count: int, stages: int, transfers: int, random: np.random.
     """`count` independent scenarios of the fixed table's laws: rows for so many stages and transfers.
 
     The overlap of branches stays that of the fixed table: it is a constant of a placement, not of a request.
+    Raises ValueError unless `count` is a positive multiple of LANES.
     """
+    _check(count)
     work = _factors(random, (stages, count), WORK_VARIATION)
     payload = _factors(random, (transfers, count), PAYLOAD_VARIATION)
     return Scenarios(
@@ -81,6 +84,11 @@ def random_scenarios(count: int, stages: int, transfers: int, random: np.random.
         call=random.random((transfers, count)),
         overlap_choice=scenarios(STATUS, max(stages, transfers)).overlap_choice,
     )
+
+
+def _check(count: int) -> None:
+    if count < LANES or count % LANES:
+        raise ValueError(f"{count} scenarios: a table needs a positive multiple of {LANES}")
 
 
 def _factors(random: np.random.Generator, shape: tuple[int, int], variation: float) -> FloatArray:

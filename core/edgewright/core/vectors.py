@@ -1,0 +1,145 @@
+"""Lanes for numba: a type of its own, held in the processor's vector registers."""
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import PrimitiveModel
+from numba.core.extending import intrinsic, lower_builtin, register_model
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.np.arrayobj import make_array
+
+from edgewright.core.scenarios import LANES
+
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_INDEX = ir.IntType(32)
+
+
+class _Lanes(types.Type):
+    def __init__(self) -> None:
+        super().__init__("Lanes")
+
+
+_lanes = _Lanes()
+
+
+@register_model(_Lanes)
+class _Model(PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _VECTOR)
+
+
+def _shuffled(builder: Any, vector: Any, order: list[int]) -> Any:
+    return builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(_INDEX, len(order)), order))
+
+
+def _spread(builder: Any, number: Any) -> Any:
+    """A number in all lanes; lanes as they are."""
+    if number.type == _VECTOR:
+        return number
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(_INDEX, 0))
+    return _shuffled(builder, one, [0] * LANES)
+
+
+def _calculates(operation: Any, instruction: str) -> None:
+    """Teach numba an operator on lanes, or on lanes and a number."""
+    operands = [(_lanes, _lanes), (_lanes, types.float64), (types.float64, _lanes)]
+
+    class Template(ConcreteTemplate):  # type: ignore[misc]
+        key = operation
+        cases = [signature(_lanes, *pair) for pair in operands]  # noqa: RUF012
+
+    def lower(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        return getattr(builder, instruction)(*(_spread(builder, number) for number in given))
+
+    infer_global(operation)(Template)
+    for pair in operands:
+        lower_builtin(operation, *pair)(lower)
+
+
+_calculates(operator.add, "fadd")
+_calculates(operator.sub, "fsub")
+_calculates(operator.mul, "fmul")
+
+
+def _instruction(build: Any) -> Any:
+    """What kernels call; numba calls `build` with the types of the arguments."""
+    return intrinsic(build)
+
+
+def _place(context: Any, builder: Any, kind: Any, array: Any, first: Any) -> Any:
+    """Where lanes lie in an array."""
+    data = make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
+
+
+@_instruction
+def take(_: Any, array: Any, first: Any) -> Any:
+    """The numbers from `first` on of an array of one dimension."""
+
+    def build(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        at = context.cast(builder, given[1], sig.args[1], types.intp)
+        return builder.load(_place(context, builder, array, given[0], at), align=8)
+
+    return signature(_lanes, array, first), build
+
+
+@_instruction
+def put(_: Any, array: Any, first: Any, lanes: Any) -> Any:
+    """Write lanes to an array of one dimension from `first` on."""
+
+    def build(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        at = context.cast(builder, given[1], sig.args[1], types.intp)
+        builder.store(given[2], _place(context, builder, array, given[0], at), align=8)
+        return context.get_dummy_value()
+
+    return signature(types.none, array, first, lanes), build
+
+
+@_instruction
+def alike(_: Any, number: Any) -> Any:
+    """One number in all lanes."""
+    return signature(_lanes, types.float64), lambda _, builder, __, given: _spread(builder, given[0])
+
+
+def _choice(order: str) -> Any:
+    def choose(_: Any, a: Any, b: Any) -> Any:
+        def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+            return builder.select(builder.fcmp_ordered(order, *given), *given)
+
+        return signature(_lanes, _lanes, _lanes), build
+
+    return choose
+
+
+larger = _instruction(_choice(">"))
+"""The larger number of two in each lane."""
+smaller = _instruction(_choice("<"))
+"""The smaller number of two in each lane."""
+
+
+@_instruction
+def where_less(_: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """`then` in each lane where a < b, else `otherwise`; each of them lanes or a number."""
+
+    def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        a, b, then, otherwise = (_spread(builder, number) for number in given)
+        return builder.select(builder.fcmp_ordered("<", a, b), then, otherwise)
+
+    return signature(_lanes, a, b, then, otherwise), build
+
+
+@_instruction
+def total(_: Any, lanes: Any) -> Any:
+    """The sum of all lanes, always in the same order."""
+
+    def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        sums, width = given[0], LANES
+        while width > 1:
+            width //= 2
+            low, high = list(range(width)), list(range(width, 2 * width))
+            sums = builder.fadd(_shuffled(builder, sums, low), _shuffled(builder, sums, high))
+        return builder.extract_element(sums, ir.Constant(_INDEX, 0))
+
+    return signature(types.float64, lanes), build
