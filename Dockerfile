@@ -41,6 +41,7 @@ COPY core/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY kube/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY agents/edgewright /opt/edgewright/lib/python3.11/site-packages/edgewright
 COPY images/link.py images/link.c images/
+ENV NUMBA_CPU_NAME=generic
 RUN /opt/edgewright/bin/python3 -m edgewright.agents.machine_code \
     && /opt/edgewright/bin/python3 images/link.py /opt/edgewright/lib/python3.11/site-packages/edgewright/core/_kernels.so
 

@@ -3,6 +3,7 @@
 python -m bench.environments [--quick]
 """
 
+import itertools
 import os
 import sys
 import time
@@ -29,6 +30,8 @@ MEMORY = 1e9
 """Bytes for 64 cities of 1,000 servers."""
 WARM, STEPS = 60, 300
 """Steps before the clock runs, in which what is there at the start finds a place, and with it."""
+DAGS = 60
+"""DAGs that are active at a time, of about 10 services: the cities played have so many, within 5 %."""
 
 
 def measure(*, quick: bool, report: Report) -> Findings:
@@ -63,10 +66,23 @@ def _choices(simulator: Fluid, rng: np.random.Generator, *, moving: bool) -> Int
     return choice
 
 
+def _seeds(of: Game, cities: int, periods: int) -> list[int]:
+    """The first seeds whose episodes have DAGS DAGs at a time while the clock runs."""
+    seeds: list[int] = []
+    for seed in itertools.count():
+        drawn = of.draw(seed, periods)
+        there = np.minimum(drawn.ends, periods) - np.maximum(drawn.born, WARM)
+        if abs(there.clip(0).sum() / (periods - WARM) / DAGS - 1.0) < 0.05:
+            seeds.append(seed)
+            if len(seeds) == cities:
+                break
+    return seeds
+
+
 def _native(found: Findings, of: Game, steps: int, cities: int, *, moving: bool, aim: int = NATIVE) -> None:
     env = VectorCity(of, cities, periods=WARM + steps + 1)
     simulator, rng = env.simulator, np.random.default_rng(0)
-    env.reset(range(cities))
+    env.reset(_seeds(of, cities, env.periods) if aim else range(cities))
     dags, served, active, seconds = 0.0, 0.0, 0.0, 0.0
     for i in range(WARM + steps):
         choice = _choices(simulator, rng, moving=moving)
@@ -110,6 +126,8 @@ def _served(simulator: Fluid) -> float:
 def _pettingzoo(found: Findings, of: Game, steps: int, *, moving: bool) -> None:
     env = ParallelCity(of, periods=WARM + steps + 1)
     env.reset(seed=0)
+    seeds = _seeds(of, 1, env.periods)  # the city that the native API plays alone
+    env.simulator.reset([of.draw(seed, env.periods) for seed in seeds], seeds)
     rng, seconds = np.random.default_rng(0), 0.0
     for i in range(WARM + steps):
         actions = dict(zip(env.agents, _choices(env.simulator, rng, moving=moving)[0], strict=True))

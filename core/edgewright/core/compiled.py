@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite.binding import get_host_cpu_features
 from numba.core import types
 from numba.np import arrayobj
 
@@ -44,9 +45,21 @@ def _own_copy(prepared: Path) -> Path:
     return copy
 
 
+LEVEL = "x86-64-v3"
+"""The processors of about 2013 and later."""
+_NEEDS = ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
+
+
+def _processor() -> str:
+    """What to compile for: never this very processor (docs/decisions/0002-numba-kernels.md)."""
+    here = get_host_cpu_features()
+    return LEVEL if all(here.get(feature) for feature in _NEEDS) else "generic"
+
+
 if not numba.config.CPU_NAME:
-    # Twice as fast as code for this machine's own processor (docs/decisions/0002-numba-kernels.md).
-    numba.config.CPU_NAME, numba.config.CPU_FEATURES = "generic", ""
+    numba.config.CPU_NAME = _processor()
+if numba.config.CPU_FEATURES is None:  # short loops gain from wide registers only what `lanes` puts there
+    numba.config.CPU_FEATURES = "+prefer-128-bit" if numba.config.CPU_NAME == LEVEL else ""
 if not numba.config.CACHE_DIR:
     if os.access(_FOLDER, os.W_OK):
         numba.config.CACHE_DIR = str(_cache_folder())
