@@ -8,7 +8,7 @@ from edgewright.core.arrays import TIMEOUT, DagArrays
 from edgewright.core.kernel import entry, kernel
 from edgewright.core.load import Use, work_space
 from edgewright.core.neighbours import predict_settled
-from edgewright.core.outcome import OUTPUTS, element
+from edgewright.core.outcome import OUTPUTS
 from edgewright.core.overlap import pair_of
 from edgewright.core.request import Request, times_called
 from edgewright.core.scenarios import LANES, Scenarios, random_scenarios
@@ -127,7 +127,7 @@ def _meet(
     for t in range(len(dag.source)):
         pair = pair_of(dag, lay, picked, t)
         for h in range(lay.hops[pair]):
-            product *= _once(infra, met, element(infra, lay.route[pair, h]), mark)
+            product *= _once(infra, met, infra.element[lay.route[pair, h]], mark)
     return product
 
 

@@ -38,6 +38,7 @@ def infrastructure(substrate: Substrate) -> Infrastructure:
             nodes=len(nodes),
             capacity=_own(substrate.station_capacity, np.float64),
             success=_own(substrate.station_success, np.float64),
+            element=_elements(len(nodes), len(substrate.station_success)),
             path=_own(substrate.path, np.int32),
             path_delay=_own(substrate.path_delay, np.float64),
             path_bandwidth=_own(substrate.path_bandwidth, np.float64),
@@ -48,6 +49,13 @@ def infrastructure(substrate: Substrate) -> Infrastructure:
             crowd=np.ones(len(nodes)),
         )
     return known
+
+
+def _elements(nodes: int, stations: int) -> IntArray:
+    number = np.arange(stations, dtype=np.int32)
+    kind = number // nodes
+    link = number - (number - 5 * nodes) % 2
+    return np.where(kind >= 5, link, number - nodes * ((kind == 2) | (kind == 4))).astype(np.int32)
 
 
 def crowded(substrate: Substrate, foreign: FloatArray) -> Infrastructure:

@@ -137,7 +137,7 @@ def reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) 
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
             for h in range(lay.hops[pair]):
-                miss[element(infra, lay.route[pair, h])] *= 1.0 - lay.joint[pair]
+                miss[infra.element[lay.route[pair, h]]] *= 1.0 - lay.joint[pair]
     success = 1.0
     for m in range(len(lay.placed)):
         for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
@@ -145,7 +145,7 @@ def reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) 
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
             for h in range(lay.hops[pair]):
-                success *= _visit(infra, miss, element(infra, lay.route[pair, h]))
+                success *= _visit(infra, miss, infra.element[lay.route[pair, h]])
     return success
 
 
@@ -155,14 +155,3 @@ def _visit(infra: Infrastructure, miss: FloatArray, station: int) -> float:
     success: float = 1.0 - (1.0 - miss[station]) * (1.0 - infra.success[station])
     miss[station] = 1.0
     return success
-
-
-@inlined
-def element(infra: Infrastructure, station: int) -> int:
-    """One station for both directions of a port, a cell or a link: they fail together."""
-    N = infra.nodes
-    if 2 * N <= station < 3 * N or 4 * N <= station < 5 * N:
-        return station - N
-    if station >= 5 * N:
-        return station - (station - 5 * N) % 2
-    return station

@@ -20,6 +20,8 @@ class Infrastructure(NamedTuple):
     nodes: int
     capacity: FloatArray
     success: FloatArray
+    element: IntArray
+    """(stations,) the first station of what fails as one: both directions of a port, a cell or a link."""
     path: IntArray
     path_delay: FloatArray
     path_bandwidth: FloatArray
