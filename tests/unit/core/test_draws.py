@@ -171,6 +171,13 @@ def test_the_same_seed_gives_the_same_requests() -> None:
     assert (drawn(one, substrate, seed=5).latency != drawn(one, substrate, seed=6).latency).any()
 
 
+@pytest.mark.parametrize("count", [1, 13])
+def test_any_number_of_requests_can_be_drawn(count: int) -> None:
+    found = drawn(placed(diamond(), [1, 2, 3, 1]), star(4), count=count)
+    shapes = [(count,), (count,), (count, 4), (found.transfer.shape[0], count), (found.made.shape[0], count)]
+    assert [column.shape for column in found] == shapes
+
+
 def test_a_stage_without_replica_is_refused() -> None:
     one = PlacedDag(chain("a", "b"), array([0, 1]), array([0, -1]))
     with pytest.raises(ValueError, match=r"stages \[1\] have no replica"):

@@ -1,0 +1,45 @@
+"""Lanes calculate what numpy calculates on the same numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as drawn
+
+from edgewright.core.kernel import entry
+from edgewright.core.lanes import LANES, alike, larger, put, smaller, take, total, where_less
+from edgewright.core.scenarios import random_scenarios, scenarios
+from edgewright.core.substrate import FloatArray
+
+rows = drawn.arrays(np.float64, 3 * LANES, elements=st.floats(-1e6, 1e6))
+
+
+@entry
+def calculate(a: FloatArray, b: FloatArray, x: float, out: FloatArray) -> float:
+    """Uses every operation, and writes to a row that it reads."""
+    sums = alike(x)
+    for k in range(0, len(a), LANES):
+        here = take(a, k)
+        high, low = larger(here * x, take(b, k)), smaller(here, take(b, k))
+        put(a, k, 2.0 * high - low)
+        put(out, k, where_less(here, x, high + x, np.inf))
+        sums = sums + (here - take(b, k))
+    return float(total(sums))
+
+
+@settings(deadline=None)
+@given(rows, rows, st.floats(-10, 10))
+def test_lanes_calculate_like_numpy(a: FloatArray, b: FloatArray, x: float) -> None:
+    row, out = a.copy(), np.zeros_like(a)
+    found = calculate(row, b, x, out)
+    np.testing.assert_allclose(row, 2 * np.maximum(a * x, b) - np.minimum(a, b), rtol=1e-12, atol=1e-6)
+    np.testing.assert_allclose(out, np.where(a < x, np.maximum(a * x, b) + x, np.inf), rtol=1e-12, atol=1e-6)
+    assert found == pytest.approx(LANES * x + (a - b).sum(), rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [-LANES, 0, 4, LANES + 1])
+def test_tables_that_do_not_fill_the_lanes_are_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"{count} scenarios: a table needs a positive multiple of {LANES}"):
+        scenarios(count)
+    with pytest.raises(ValueError, match="positive multiple"):
+        random_scenarios(count, 2, 2, np.random.default_rng(0))
