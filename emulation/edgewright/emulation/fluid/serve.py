@@ -124,7 +124,7 @@ def serve(
 ) -> None:
     """Serve the requests of the current period of city b."""
     _settle_all(pool, infra, table, delay, script, state, work, b)
-    _load(pool, script, state, work, table.work.shape[1], b)
+    _load(pool, script, state, table.work.shape[1], b)
     _levels(state, work, period, b)
     _predict_all(pool, table, delay, script, state, work, b)
     state.energy[b] = _energy(infra, script, state, period, b)
@@ -155,9 +155,9 @@ def _settle_all(
 
 
 @kernel
-def _load(pool: Pool, script: Script, state: State, work: Work, K: int, b: int) -> None:
+def _load(pool: Pool, script: Script, state: State, K: int, b: int) -> None:
     """Utilisation of every station by the requests of all DAGs that are served."""
-    t, rho, count = state.period[b], state.rho[b], 0
+    t, rho = state.period[b], state.rho[b]
     for station in range(len(rho)):
         rho[station] = 0.0
     for i in range(state.actives[b]):
@@ -167,23 +167,17 @@ def _load(pool: Pool, script: Script, state: State, work: Work, K: int, b: int) 
             fixed = placement(pool, script, state, b, a, q, K)
             rate = pool.rate[q] * script.factor[b, t, a]
             for j in range(fixed.used[0]):
-                station = fixed.touched[j]
-                idle = rho[station] == 0.0
-                rho[station] += rate * fixed.load[j]
-                work.loaded[count] = station  # stays only if this is the station's first load
-                count += idle and rho[station] > 0.0
-    work.used[0] = count
+                rho[fixed.touched[j]] += rate * fixed.load[j]
 
 
 @kernel
 def _levels(state: State, work: Work, period: float, b: int) -> None:
-    """What waits need of every station with load; queues in the middle of the period."""
+    """What waits need of every station; queues in the middle of the period."""
     rho, backlog = state.rho[b], state.backlog[b]
-    for j in range(work.used[0]):
-        station = work.loaded[j]
-        work.log_rho[station], work.slack[station], work.inverse[station] = level(rho[station])
     for station in range(len(rho)):
-        work.queue[station] = 0.0
+        work.log_rho[station], work.queue[station] = -np.inf, 0.0
+        if rho[station] > 0.0:
+            work.log_rho[station], work.slack[station], work.inverse[station] = level(rho[station])
         if rho[station] > 1.0 or backlog[station] > 0.0:
             later = queued(backlog[station], rho[station], period)
             work.queue[station] = (backlog[station] + later) / 2.0
@@ -214,8 +208,6 @@ def _predict_all(
             work.queue,
             state.outcome[b, a],
         )
-    for j in range(work.used[0]):  # idle again for the next city
-        work.log_rho[work.loaded[j]] = -np.inf
 
 
 @kernel

@@ -143,10 +143,6 @@ class Work(NamedTuple):
     inverse: FloatArray
     queue: FloatArray
     """(stations,) seconds in the middle of the period."""
-    used: IntArray
-    """(1,) stations with load."""
-    loaded: IntArray
-    """(stations + 1,) those stations."""
     left: FloatArray
     """(R,)."""
     nothing: FloatArray
@@ -272,8 +268,6 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
         slack=np.ones(stations),
         inverse=np.zeros(stations),
         queue=np.zeros(stations),
-        used=np.zeros(1, np.int32),
-        loaded=np.zeros(stations + 1, np.int32),
         left=np.zeros(len(RESOURCES)),
         nothing=np.zeros(len(RESOURCES)),
         delay=np.zeros(infra.nodes),
