@@ -125,7 +125,7 @@ def complete(lay: Layout) -> bool:
 
 @inlined
 def recur(dag: DagArrays, table: Scenarios, req: Request, out: FloatArray) -> None:
-    """From job times to MEAN, JITTER (as variance until read), SKEW and ACCESS of the request."""
+    """From job times to MEAN, JITTER, SKEW and ACCESS of the request."""
     out[SKEW] = 0.0
     if dag.pipeline:
         _flow(dag, req, out)

@@ -6,6 +6,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import PrimitiveModel
+from numba.core.errors import TypingError
 from numba.core.extending import intrinsic, lower_builtin, register_model
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.np.arrayobj import make_array
@@ -68,6 +69,18 @@ def _instruction(build: Any) -> Any:
     return intrinsic(build)
 
 
+def _row(kind: Any) -> Any:
+    """The type of an array that lanes may lie in; TypingError for any other."""
+    if (
+        not isinstance(kind, types.Array)
+        or kind.ndim != 1
+        or kind.layout != "C"
+        or kind.dtype != types.float64
+    ):
+        raise TypingError(f"lanes lie in contiguous rows of float64, not in {kind}")
+    return kind
+
+
 def _place(context: Any, builder: Any, kind: Any, array: Any, first: Any) -> Any:
     """Where lanes lie in an array."""
     data = make_array(kind)(context, builder, array).data
@@ -82,7 +95,7 @@ def take(_: Any, array: Any, first: Any) -> Any:
         at = context.cast(builder, given[1], sig.args[1], types.intp)
         return builder.load(_place(context, builder, array, given[0], at), align=8)
 
-    return signature(_lanes, array, first), build
+    return signature(_lanes, _row(array), first), build
 
 
 @_instruction
@@ -94,7 +107,7 @@ def put(_: Any, array: Any, first: Any, lanes: Any) -> Any:
         builder.store(given[2], _place(context, builder, array, given[0], at), align=8)
         return context.get_dummy_value()
 
-    return signature(types.none, array, first, lanes), build
+    return signature(types.none, _row(array), first, lanes), build
 
 
 @_instruction

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as drawn
+from numba.core.errors import TypingError
 
 from edgewright.core.kernel import entry
 from edgewright.core.lanes import LANES, alike, larger, put, smaller, take, total, where_less
@@ -35,6 +36,12 @@ def test_lanes_calculate_like_numpy(a: FloatArray, b: FloatArray, x: float) -> N
     np.testing.assert_allclose(row, 2 * np.maximum(a * x, b) - np.minimum(a, b), rtol=1e-12, atol=1e-6)
     np.testing.assert_allclose(out, np.where(a < x, np.maximum(a * x, b) + x, np.inf), rtol=1e-12, atol=1e-6)
     assert found == pytest.approx(LANES * x + (a - b).sum(), rel=1e-9, abs=1e-6)
+
+
+def test_numbers_that_are_no_neighbours_are_refused() -> None:
+    columns = np.zeros((LANES, LANES))
+    with pytest.raises(TypingError, match="lanes lie in contiguous rows of float64, not in array"):
+        calculate(columns[:, 0], columns[0], 1.0, columns[1])
 
 
 @pytest.mark.parametrize("count", [-LANES, 0, 4, LANES + 1])
