@@ -3,13 +3,14 @@
 import numpy as np
 
 from edgewright.core.arrays import DagArrays
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
+from edgewright.core.lanes import LANES, alike, take, total
 from edgewright.core.request import Request, times_called
 from edgewright.core.rules import Rules, has_room
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.service import CPU
 from edgewright.core.stations import Layout
-from edgewright.core.tables import Tables, join, run, seconds
+from edgewright.core.tables import Tables, join, run, seconds_in_lanes
 from edgewright.core.tree import Tree
 
 
@@ -29,7 +30,7 @@ def weigh(dag: DagArrays, table: Scenarios, req: Request, tab: Tables, tree: Tre
                     _go_on(dag, table, tree, m, k)
 
 
-@kernel
+@inlined
 def _longest_entry(dag: DagArrays, req: Request, tab: Tables, tree: Tree, k: int) -> int:
     """The users' transfer with which the longest way of scenario k begins."""
     M, best, longest = len(dag.work), -1, -1.0
@@ -45,7 +46,7 @@ def _longest_entry(dag: DagArrays, req: Request, tab: Tables, tree: Tree, k: int
     return best
 
 
-@kernel
+@inlined
 def _go_on(dag: DagArrays, table: Scenarios, tree: Tree, m: int, k: int) -> None:
     """Count what the longest way of scenario k does after stage m: sequential calls, the longest other."""
     best, longest, often = -1, 0.0, 1.0
@@ -61,7 +62,7 @@ def _go_on(dag: DagArrays, table: Scenarios, tree: Tree, m: int, k: int) -> None
         _visit(dag, tree, best, k, tree.weight[m, k] * often)
 
 
-@kernel
+@inlined
 def _visit(dag: DagArrays, tree: Tree, t: int, k: int, times: float) -> None:
     """Count transfer t, and its target where that is known."""
     if tree.known[dag.target[t]]:
@@ -77,7 +78,7 @@ def regret(dag: DagArrays, table: Scenarios, lay: Layout, tab: Tables, rules: Ru
     For each step from a known stage (or the users) to an unknown one, weighted by `tree.weight`: the least
     over nodes with room of the sum over scenarios, minus the sum of the least. Replicated ends count nothing.
     """
-    M, K, total = len(dag.work), table.work.shape[1], 0.0
+    M, K, regretted = len(dag.work), table.work.shape[1], 0.0
     for t in range(len(dag.source)):
         source, target = dag.source[t], dag.target[t]
         if target < 0 or tree.known[target] or lay.total[target] != 1:
@@ -85,21 +86,22 @@ def regret(dag: DagArrays, table: Scenarios, lay: Layout, tab: Tables, rules: Ru
         if source >= 0 and (not tree.known[source] or lay.total[source] != 1):
             continue
         weight, frozen = tree.weight[M + t], tab.entry[t] if source < 0 else tree.onward[t]
-        counted, least = 0.0, np.inf
-        for k in range(K):
-            counted += weight[k] * frozen[k]
+        sums, least = alike(0.0), np.inf
+        for k in range(0, K, LANES):
+            sums = sums + take(weight, k) * take(frozen, k)
+        counted = total(sums)
         if counted == 0.0:
             continue
         for node in range(rules.mask.shape[1]):
             j = tab.row[target, node]
             if j >= 0 and has_room(rules, lay.start, tree.left, tree.assign[0], lay.start[target], node):
                 least = min(least, _step(dag, table, lay, tab, rules, tree, t, j))
-        total += max(least - counted, 0.0)
-    mean: float = total / K
+        regretted += max(least - counted, 0.0)
+    mean: float = regretted / K
     return mean
 
 
-@kernel
+@inlined
 def _step(
     dag: DagArrays, table: Scenarios, lay: Layout, tab: Tables, rules: Rules, tree: Tree, t: int, j: int
 ) -> float:
@@ -114,18 +116,18 @@ def _step(
         join(tab, tree.left[node], target, node, 0)
         run(dag, table, tab, tree.left[node], target, j, 1)
         tail = tab.reach[1]
-    pair, value = frozen.pair_start[t] + i * frozen.placed[target] + j, 0.0
-    for k in range(K):
-        value += weight[k] * (seconds(table, frozen, t, pair, k) + tail[k])
-    back = _way_back(dag, t)
+    pair, value, back = frozen.pair_start[t] + i * frozen.placed[target] + j, alike(0.0), _way_back(dag, t)
+    for k in range(0, K, LANES):
+        value = value + take(weight, k) * (seconds_in_lanes(table, frozen, t, pair, k) + take(tail, k))
     if back >= 0:
         pair = frozen.pair_start[back] + (j * frozen.placed[source] + i if source >= 0 else j)
-        for k in range(K):
-            value += weight[k] * seconds(table, frozen, back, pair, k)
-    return value
+        for k in range(0, K, LANES):
+            value = value + take(weight, k) * seconds_in_lanes(table, frozen, back, pair, k)
+    seconds: float = total(value)
+    return seconds
 
 
-@kernel
+@inlined
 def _way_back(dag: DagArrays, t: int) -> int:
     """The response of call t, or the answer to the users of their transfer t; -1 in a pipeline."""
     M = len(dag.work)

@@ -4,14 +4,15 @@ import numpy as np
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.commitment import regret, weigh
-from edgewright.core.kernel import kernel
+from edgewright.core.kernel import inlined, kernel
+from edgewright.core.lanes import LANES, larger, put, take
 from edgewright.core.overlap import overlap
-from edgewright.core.request import Request, draw, mean_of, times_called
+from edgewright.core.request import Request, draw, mean_of, times_in_lanes
 from edgewright.core.rewards import WORST
 from edgewright.core.rules import Rules, has_room
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import Infrastructure, Layout, copy, settle, time
-from edgewright.core.substrate import IntArray
+from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.core.tables import Tables, follow
 from edgewright.core.tree import Tree
 
@@ -65,7 +66,7 @@ def _cost(dag: DagArrays, rules: Rules, mean: float) -> float:
     return value
 
 
-@kernel
+@inlined
 def _rest(
     dag: DagArrays,
     table: Scenarios,
@@ -80,32 +81,42 @@ def _rest(
     M, K = len(dag.work), len(req.total)
     rest = tree.rest[m]
     req.latest[:] = 0.0
-    for k in range(K):
-        rest[k] = req.seconds[m, k]
+    copy(req.seconds[m], rest)
     for t in dag.outward[dag.outward_start[m] : dag.outward_start[m + 1]]:
         if dag.target[t] < 0:
             if dag.pipeline:
-                for k in range(K):
-                    tree.onward[t, k] = req.seconds[M + t, k]
-                    req.latest[k] = max(req.latest[k], req.seconds[M + t, k])
+                copy(req.seconds[M + t], tree.onward[t])
+                _raise(req.latest, tree.onward[t])
             continue
         _follow(dag, table, lay, req, tab, rules, tree, t)
         copy(req.earliest, tree.onward[t])
         if dag.pipeline:
-            for k in range(K):
-                req.latest[k] = max(req.latest[k], req.earliest[k])
+            _raise(req.latest, req.earliest)
             continue
-        for k in range(K):
-            trip = req.earliest[k] * times_called(dag, table, t, k)
+        for k in range(0, K, LANES):
+            trip = take(req.earliest, k) * times_in_lanes(dag, table, t, k)
             if dag.parallel[t]:
-                req.latest[k] = max(req.latest[k], trip)
+                put(req.latest, k, larger(take(req.latest, k), trip))
             else:
-                rest[k] += trip
-    for k in range(K):
-        rest[k] += req.latest[k]
+                put(rest, k, take(rest, k) + trip)
+    _add(rest, req.latest)
 
 
-@kernel
+@inlined
+def _raise(row: FloatArray, other: FloatArray) -> None:
+    """row = max(row, other)."""
+    for k in range(0, len(row), LANES):
+        put(row, k, larger(take(row, k), take(other, k)))
+
+
+@inlined
+def _add(row: FloatArray, other: FloatArray) -> None:
+    """row += other."""
+    for k in range(0, len(row), LANES):
+        put(row, k, take(row, k) + take(other, k))
+
+
+@inlined
 def _follow(
     dag: DagArrays,
     table: Scenarios,
@@ -119,11 +130,10 @@ def _follow(
     """Seconds (K,) in `req.earliest` from the end of transfer t's known source on."""
     M, K, m, target = len(dag.work), len(req.total), dag.source[t], dag.target[t]
     if tree.known[target]:
-        for k in range(K):
-            req.earliest[k] = req.seconds[M + t, k] + tree.rest[target, k]
+        copy(tree.rest[target], req.earliest)
+        _add(req.earliest, req.seconds[M + t])
         if not dag.pipeline:
-            for k in range(K):
-                req.earliest[k] += req.seconds[M + dag.back[t], k]
+            _add(req.earliest, req.seconds[M + dag.back[t]])
         return
     tab.taken[0, :] = 0.0
     for i in range(lay.placed[m]):
@@ -138,7 +148,7 @@ def _follow(
                 req.earliest[k] = tree.ahead[k]
 
 
-@kernel
+@inlined
 def _may_join(rules: Rules, start: IntArray, tree: Tree, m: int, node: int) -> bool:
     """Whether a replica of stage m is on `node`, or may still go there."""
     for slot in range(start[m], start[m + 1]):
@@ -150,7 +160,7 @@ def _may_join(rules: Rules, start: IntArray, tree: Tree, m: int, node: int) -> b
     return False
 
 
-@kernel
+@inlined
 def _total(dag: DagArrays, lay: Layout, req: Request, tab: Tables, tree: Tree) -> None:
     """`req.total` (K,) from the users through each source."""
     M, K, first = len(dag.work), len(req.total), dag.outward_start[len(dag.work)]
@@ -159,12 +169,11 @@ def _total(dag: DagArrays, lay: Layout, req: Request, tab: Tables, tree: Tree) -
         t = dag.outward[e]
         m = dag.target[t]
         if not tree.known[m]:
-            for k in range(K):
-                req.total[k] = max(req.total[k], tab.entry[t, k])
+            _raise(req.total, tab.entry[t])
             continue
         leave = -1 if dag.pipeline else dag.inward[dag.inward_start[M] + e - first]
-        for k in range(K):
-            trip = req.seconds[M + t, k] + tree.rest[m, k]
+        for k in range(0, K, LANES):
+            trip = take(req.seconds[M + t], k) + take(tree.rest[m], k)
             if leave >= 0:
-                trip += req.seconds[M + leave, k]
-            req.total[k] = max(req.total[k], trip)
+                trip = trip + take(req.seconds[M + leave], k)
+            put(req.total, k, larger(take(req.total, k), trip))

@@ -125,16 +125,19 @@ def draw(
     """
     M, K = len(dag.work), table.work.shape[1]
     for m in dag.order:
-        if lay.total[m] > 1 or lay.placed[m] == 0:
+        if lay.total[m] > 1 and lay.placed[m] > 0:
             for k in range(K):
                 req.picked[k, m] = choose(dag, infra, lay, req.picked[k], m, table.choice[m, k])
         else:
-            req.picked[:, m] = 0
+            req.picked[:, m] = 0 if lay.placed[m] == 1 else -1
     for m in range(M):
         size, wait, first = table.work[m], table.work_wait[m], lay.start[m]
         if lay.total[m] == 1 and lay.placed[m] == 1:
             ideal, delay, fixed = lay.stage_ideal[first], lay.stage_wait[first], lay.stage_late[first]
             write_times(req.seconds[m], size, wait, ideal, delay, fixed)
+            continue
+        if lay.placed[m] == 0:
+            req.seconds[m, :] = floor[m]
             continue
         for k in range(K):
             slot = first + req.picked[k, m]
@@ -162,6 +165,9 @@ def _draw_transfer(
     ):
         ideal, delay, fixed = lay.ideal[first], lay.wait[first], lay.late[first]
         write_times(req.seconds[M + t], size, wait, ideal, delay, fixed)
+        return
+    if (source >= 0 and lay.placed[source] == 0) or (target >= 0 and lay.placed[target] == 0):
+        req.seconds[M + t, :] = floor[M + t]
         return
     width = replicas(lay, target)
     for k in range(K):

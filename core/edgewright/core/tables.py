@@ -1,13 +1,14 @@
 """Times of single jobs on single nodes, tabled, and the shortest tails that dynamic programming finds."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from edgewright.core.arrays import EVEN, DagArrays
 from edgewright.core.feasibility import Gate
-from edgewright.core.kernel import entry, kernel
+from edgewright.core.kernel import entry, inlined, kernel
+from edgewright.core.lanes import take
 from edgewright.core.request import times_called
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.stations import (
@@ -167,6 +168,13 @@ def seconds(table: Scenarios, lay: Layout, t: int, pair: int, k: int) -> float:
     wait: float = table.payload_wait[t, k] * lay.wait[pair]
     fixed: float = lay.late[pair]
     return ideal + wait + fixed
+
+
+@inlined
+def seconds_in_lanes(table: Scenarios, lay: Layout, t: int, pair: int, k: int) -> Any:
+    """`seconds` in LANES scenarios from k on."""
+    wait = take(table.payload_wait[t], k) * lay.wait[pair]
+    return take(table.payload[t], k) * lay.ideal[pair] + wait + lay.late[pair]
 
 
 @kernel
