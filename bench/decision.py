@@ -27,7 +27,8 @@ FIRST = 10_000
 
 def measure(*, quick: bool, report: Report) -> Findings:
     """Times on fresh problems (nothing cached but compiled code), then gaps; one thread for everything."""
-    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    # No NUMBA_ one: a change among them makes numba read its settings again, and forget ours.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     report("compiling the policies' kernels")
     rehearse_decision()

@@ -88,7 +88,8 @@ OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reas
 def _cache_of(function: Callable[..., Any]) -> Iterator[None]:
     """Keep machine code of other packages' kernels beside core's, for exactly the kernels of their folder."""
     base, folder = numba.config.CACHE_DIR, Path(function.__code__.co_filename).parent
-    if folder != _FOLDER:
+    # Without a place of ours numba chooses one; a path made of nothing would be the working directory.
+    if base and folder != _FOLDER:
         numba.config.CACHE_DIR = str(Path(base) / f"{folder.name}-{digest(folder)}")
     try:
         yield
