@@ -5,7 +5,7 @@ from the ServiceDAG itself, and shares are filled progressively over all jobs wh
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -120,10 +120,12 @@ class Reference:
         choices: list[tuple[float, Then]] = []
         q = int(np.argmin(self.due))
         choices.append((self.due[q], lambda: self._arrive(q)))
-        for job in self.jobs:
-            choices += [(self.now + max(job.left, 0.0) / job.rate, partial(self._done, job))]
-        for timer in self.timers:
-            choices += [(timer.due, partial(self._ring, timer))]
+        if self.jobs:
+            first = min(self.jobs, key=lambda job: job.left / job.rate)
+            choices.append((self.now + max(first.left, 0.0) / first.rate, partial(self._done, first)))
+        if self.timers:
+            timer = min(self.timers, key=lambda timer: timer.due)
+            choices.append((timer.due, partial(self._ring, timer)))
         for request in self.alive[:1]:
             choices += [(request.born + TIMEOUT, partial(self._lose, request))]
         if self.changes:
@@ -132,27 +134,31 @@ class Reference:
 
     def _fill(self) -> None:
         """Raise all levels together; whoever meets its cap or a full station stays there."""
+        jobs = Counter(job.way for job in self.jobs)
         spare = dict(enumerate(self.capacity))
-        rising = list(self.jobs)
+        rates: dict[int, float] = {}
+        rising = list(jobs)
         level = 0.0
         while rising:
             weight: dict[int, float] = defaultdict(float)
-            for job in rising:
-                for station, share in self.uses[job.way]:
-                    weight[station] += share
-            lowest = min(self.cap[job.way] for job in rising)
+            for way in rising:
+                for station, share in self.uses[way]:
+                    weight[station] += jobs[way] * share
+            lowest = min(self.cap[way] for way in rising)
             step = min([lowest - level, *(max(spare[s], 0.0) / w for s, w in weight.items())])
             level += step
             for s, w in weight.items():
                 spare[s] -= step * w
             full = {s for s in weight if spare[s] <= 1e-10 * self.capacity[s]}
             still = []
-            for job in rising:
-                if self.cap[job.way] <= level * (1 + 1e-10) or any(s in full for s, _ in self.uses[job.way]):
-                    job.rate = level * self.weight[job.way]
+            for way in rising:
+                if self.cap[way] <= level * (1 + 1e-10) or any(s in full for s, _ in self.uses[way]):
+                    rates[way] = level * self.weight[way]
                 else:
-                    still.append(job)
+                    still.append(way)
             rising = still
+        for job in self.jobs:
+            job.rate = rates[job.way]
 
     def _arrive(self, q: int) -> None:
         stream = self.system.streams[q]
