@@ -79,7 +79,9 @@ class DagArrays(NamedTuple):
     stage_pairs: IntArray
     """(., 2) stages of which neither waits for the other."""
     transfer_pairs: IntArray
-    """(., 2) transfers of which neither waits for the other."""
+    """(., 2) transfers of which neither waits for the other; those with a transfer of the users come last."""
+    inner_pairs: int
+    """How many of them have none."""
 
 
 _structures: dict[int, tuple[ServiceDag, DagArrays]] = {}
@@ -202,7 +204,7 @@ def _access(dag: ServiceDag, substrate: Substrate) -> tuple[int, float, float]:
     return found or ((NO_CELL if dag.ingress.node is None else LOST), np.inf, 0.0)
 
 
-def _adjacency(sources: Any, targets: Any, responses: set[int], M: int) -> dict[str, IntArray]:
+def _adjacency(sources: Any, targets: Any, responses: set[int], M: int) -> dict[str, Any]:
     """Transfers by target and by source; responses belong to their call and are in neither."""
     inward: list[list[int]] = [[] for _ in range(M + 1)]
     outward: list[list[int]] = [[] for _ in range(M + 1)]
@@ -220,7 +222,7 @@ def _adjacency(sources: Any, targets: Any, responses: set[int], M: int) -> dict[
 
 def _overlaps(
     rows: list[Any], order: tuple[int, ...], first: int, E: int, *, pipeline: bool
-) -> dict[str, IntArray]:
+) -> dict[str, Any]:
     """Pairs of stages, and of transfers, that may be at work at once for one request."""
     M, T = len(order), len(rows)
     jobs = M + T
@@ -246,7 +248,12 @@ def _overlaps(
     together = np.triu(together, 1)
     stages = np.argwhere(together[:M, :M])
     transfers = np.argwhere(together[M:, M:])
-    return {"stage_pairs": _ints(stages).reshape(-1, 2), "transfer_pairs": _ints(transfers).reshape(-1, 2)}
+    of_users = np.array([USER in row[:2] for row in rows], bool)[transfers].any(axis=1)
+    return {
+        "stage_pairs": _ints(stages).reshape(-1, 2),
+        "transfer_pairs": _ints(transfers[np.argsort(of_users, kind="stable")]).reshape(-1, 2),
+        "inner_pairs": int((~of_users).sum()),
+    }
 
 
 def _parallel_calls(rows: list[Any], order: tuple[int, ...], first: int, E: int) -> BoolArray:

@@ -54,7 +54,12 @@ def _compute_times(gate: Gate) -> FloatArray:
     none = np.zeros(0, np.int32)
     empty = np.zeros((0, 2), np.int32)
     alone = evaluator.dag._replace(
-        source=none, target=none, size=np.zeros(0), transfer_pairs=empty, traffic=np.zeros(M, np.int32)
+        source=none,
+        target=none,
+        size=np.zeros(0),
+        transfer_pairs=empty,
+        inner_pairs=0,
+        traffic=np.zeros(M, np.int32),
     )
     start = np.arange(M + 1, dtype=np.int32) * N
     lay = make_layout(alone, evaluator.infra, start)

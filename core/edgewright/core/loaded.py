@@ -23,13 +23,20 @@ POWERS = tuple(
     Chebyshev.interpolate(np.exp2, 7, domain=[-0.5, 0.5]).convert(kind=Polynomial).coef[::-1].tolist()
 )
 """Coefficients of 2^x for x in [-0.5, 0.5], the highest power first."""
+LOG, SLACK, INVERSE, QUEUE = range(4)
+LEVELS = 4
+"""What waits need of a station, side by side, as no cache holds all: the binary logarithm of its utilisation,
+1 / (1 - rho), `inverse_of` rho, and seconds of queued work."""
 
 
 @inlined
-def level(rho: float) -> tuple[float, float, float]:
-    """What waits need of a utilisation above 0: its binary logarithm, 1 / (1 - rho), and its `inverse_of`."""
+def write_level(level: FloatArray, rho: float, queue: float) -> None:
+    """(LEVELS,) of a station."""
     capped = min(rho, RHO_CAP)
-    return math.log(capped) / LN2, 1.0 / (1.0 - capped), inverse_of(rho)
+    level[LOG], level[SLACK], level[INVERSE], level[QUEUE] = -np.inf, 1.0, 0.0, queue
+    if rho > 0.0:
+        level[LOG], level[SLACK] = math.log(capped) / LN2, 1.0 / (1.0 - capped)
+        level[INVERSE] = inverse_of(rho)
 
 
 @inlined
@@ -40,18 +47,15 @@ def predict_fixed(
     times: Times,
     fixed: Settled,
     rate: float,
-    log_rho: FloatArray,
-    slack: FloatArray,
-    inverse: FloatArray,
-    queue: FloatArray,
+    level: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Predict into `out` (PROCESSING,) at `rate` requests per second and the stations' `level`s.
+    """Predict into `out` (PROCESSING,) at `rate` requests per second and the stations' `level` (., LEVELS).
 
     The same as `latency.sample` of the same placement, to rounding, less Eq. 14's parts, which would need the
-    mean time of every job. `log_rho` is -inf for an idle station; `queue` (stations,) seconds of queued work.
+    mean time of every job.
     """
-    _press(len(dag.work), times, fixed, rate, log_rho, slack, inverse, queue, req.added)
+    _press(len(dag.work), times, fixed, rate, level, req.added)
     _draw(dag, table, req, times, fixed)
     recur(dag, table, req, out)
     judge(dag, fixed.reached[0], out)
@@ -63,31 +67,28 @@ def _press(
     times: Times,
     fixed: Settled,
     rate: float,
-    log_rho: FloatArray,
-    slack: FloatArray,
-    inverse: FloatArray,
-    queue: FloatArray,
+    level: FloatArray,
     added: FloatArray,
 ) -> None:
     """Waits and delays of every unit, and the overlap O of every job in `added` (J,)."""
     stretched, J = times.stretched, len(fixed.first) - 1
     H = fixed.visit[fixed.first[J]]
     for h in range(H):
-        stretched[h] = fixed.power[h] * log_rho[fixed.station[h]]
+        stretched[h] = fixed.power[h] * level[fixed.station[h], LOG]
     for h in range(H):
         stretched[h] = fixed.scale[h] * _power_of_two(stretched[h])
     for job in range(J):
         overlap = 0.0
         for unit in range(fixed.first[job], fixed.first[job + 1]):
             q, worst, late, own = 0.0, 0.0, fixed.fixed[unit], rate * fixed.own[unit]
-            for h in range(fixed.visit[unit], fixed.visit[unit + 1]):
+            for h in range(fixed.visit[unit], fixed.last[unit]):
                 station = fixed.station[h]
-                stretched[h] *= slack[station]
+                stretched[h] *= level[station, SLACK]
                 q += stretched[h]
-                late += queue[station]
+                late += level[station, QUEUE]
                 overlap += fixed.bend[h] * (1.0 + stretched[h])
                 if job >= stages:
-                    for_own = stretched[h] * own_share(own * fixed.scale[h], inverse[station])
+                    for_own = stretched[h] * own_share(own * fixed.scale[h], level[station, INVERSE])
                     q -= for_own
                     worst = max(worst, for_own)
             q += worst

@@ -48,25 +48,38 @@ def meet_all(
     req: Request,
     space: Meeting,
     several: bool,
+    kept: bool,
     out: Settled,
 ) -> None:
-    """Where a request's parallel branches delay each other: `bend` of visits, and meetings."""
-    out.meets[0] = 0
+    """Where a request's parallel branches delay each other: `bend` of visits, and meetings.
+
+    First what meets without the users' transfers, unless that is `kept`; then the rest.
+    """
     draws = table.overlap_choice.shape[1] if several else 1
-    for d in range(draws):
-        for m in dag.order:
-            req.chosen[m] = (
-                choose(dag, infra, lay, req.chosen, m, table.overlap_choice[m, d]) if several else 0
-            )
-        begin_idle(dag, lay, req.chosen, req.duration, req.begin)
-        for p in range(len(dag.stage_pairs)):
-            _stages_meet(dag, infra, lay, req, out, dag.stage_pairs[p, 0], dag.stage_pairs[p, 1], 1.0 / draws)
-        for t in range(len(dag.source)):
-            space.pair[t] = pair_of(dag, lay, req.chosen, t)
-        for p in range(len(dag.transfer_pairs)):
-            e, f = dag.transfer_pairs[p, 0], dag.transfer_pairs[p, 1]
-            if lay.bits[space.pair[e]] & lay.bits[space.pair[f]] != 0:
-                _transfers_meet(dag, infra, lay, req, space, out, e, f, 1.0 / draws)
+    for of_users in range(1 if kept else 0, 2):
+        bend = out.bend if of_users else out.inner
+        first, last = (dag.inner_pairs, len(dag.transfer_pairs)) if of_users else (0, dag.inner_pairs)
+        stages = 0 if of_users else len(dag.stage_pairs)
+        out.meets[0] = out.meets[1] if of_users else 0
+        for h in range(len(bend)):
+            bend[h] = out.inner[h] if of_users else 0.0
+        for d in range(draws if last > first or stages > 0 else 0):
+            for m in dag.order:
+                req.chosen[m] = (
+                    choose(dag, infra, lay, req.chosen, m, table.overlap_choice[m, d]) if several else 0
+                )
+            begin_idle(dag, lay, req.chosen, req.duration, req.begin)
+            for p in range(stages):
+                a, b = dag.stage_pairs[p, 0], dag.stage_pairs[p, 1]
+                _stages_meet(dag, infra, lay, req, out, bend, a, b, 1.0 / draws)
+            for t in range(len(dag.source)):
+                space.pair[t] = pair_of(dag, lay, req.chosen, t)
+            for p in range(first, last):
+                e, f = dag.transfer_pairs[p, 0], dag.transfer_pairs[p, 1]
+                if lay.bits[space.pair[e]] & lay.bits[space.pair[f]] != 0:
+                    _transfers_meet(dag, infra, lay, req, space, out, bend, e, f, 1.0 / draws)
+        if not of_users:
+            out.meets[1] = out.meets[0]
 
 
 @inlined
@@ -76,6 +89,7 @@ def _stages_meet(
     lay: Layout,
     req: Request,
     out: Settled,
+    bend: FloatArray,
     a: int,
     b: int,
     weight: float,
@@ -90,8 +104,8 @@ def _stages_meet(
     if slow > 0.0 or slow_other > 0.0:
         starts = (req.begin[a], req.begin[b])
         both = weight * meet((dag.work[a], dag.work[b]), (cap, cap_other), starts, WORK_POINTS)
-        out.bend[out.visit[out.first[a] + req.chosen[a]]] += slow * both
-        out.bend[out.visit[out.first[b] + req.chosen[b]]] += slow_other * both
+        bend[out.visit[out.first[a] + req.chosen[a]]] += slow * both
+        bend[out.visit[out.first[b] + req.chosen[b]]] += slow_other * both
 
 
 @inlined
@@ -102,6 +116,7 @@ def _transfers_meet(
     req: Request,
     space: Meeting,
     out: Settled,
+    bend: FloatArray,
     e: int,
     f: int,
     weight: float,
@@ -129,13 +144,20 @@ def _transfers_meet(
                 break
     if found > 0:
         both = weight * meet(sizes, caps, starts, PAYLOAD_POINTS)
-        _enter(out, M + e, space.visit[0], space.slow[0], found, both, weight < 1.0)
-        _enter(out, M + f, space.visit[1], space.slow[1], found, both, weight < 1.0)
+        _enter(out, bend, M + e, space.visit[0], space.slow[0], found, both, weight < 1.0)
+        _enter(out, bend, M + f, space.visit[1], space.slow[1], found, both, weight < 1.0)
 
 
 @inlined
 def _enter(
-    out: Settled, job: int, visit: IntArray, slow: FloatArray, found: int, both: float, several: bool
+    out: Settled,
+    bend: FloatArray,
+    job: int,
+    visit: IntArray,
+    slow: FloatArray,
+    found: int,
+    both: float,
+    several: bool,
 ) -> None:
     """Note what a job loses where it meets another: at one station as that visit's `bend`, else as a row.
 
@@ -151,7 +173,7 @@ def _enter(
         return
     row = out.meets[0]
     if count == 1 or row == len(out.meet_job):
-        out.bend[visit[worst]] += slow[worst] * both
+        bend[visit[worst]] += slow[worst] * both
         return
     out.meet_job[row] = job
     visits = out.meet_visit[row * SHARED : (row + 1) * SHARED]

@@ -16,13 +16,15 @@ MEETINGS = 3
 class Settled(NamedTuple):
     """One settled placement: J jobs (stages, transfers) of U units (replicas, node pairs) with H visits.
 
-    A unit visits its node, or the stations of its route.
+    A unit visits its node, or the stations of its route. What the users' transfers visit comes last.
     """
 
     first: IntArray
     """(J + 1,) first unit of each job."""
     visit: IntArray
-    """(U + 1,) first visit of each unit."""
+    """(U + 1,) first visit of each unit; at the end, how many there are."""
+    last: IntArray
+    """(U,) the visit after each unit's last."""
     station: IntArray
     """(H,)."""
     power: FloatArray
@@ -31,6 +33,8 @@ class Settled(NamedTuple):
     """(H,) factor of `stretch`."""
     bend: FloatArray
     """(H,) overlap in seconds on an idle station, from meetings that share this station alone."""
+    inner: FloatArray
+    """(H,) of it, what is from meetings that have no transfer of users."""
     ideal: FloatArray
     """(U,) x, seconds."""
     fixed: FloatArray
@@ -41,7 +45,7 @@ class Settled(NamedTuple):
     pick: IntArray
     """(J x K,) unit that a job uses in each scenario; only where it has several."""
     meets: IntArray
-    """(1,) meetings on several stations."""
+    """(2,) meetings on several stations, and how many of them, the first ones, have no transfer of users."""
     meet_job: IntArray
     """(X,) the job that is delayed."""
     meet_visit: IntArray
@@ -71,44 +75,46 @@ class Times(NamedTuple):
 
 def int_size(U: int, H: int, X: int, J: int, K: int) -> int:
     """Length of the integers of a Settled."""
-    return (J + 1) + (U + 1) + 2 * H + J * K + 2 + X * (1 + SHARED)
+    return (J + 1) + (2 * U + 1) + 2 * H + J * K + 3 + X * (1 + SHARED)
 
 
 def float_size(U: int, H: int, X: int) -> int:
     """Length of its floats."""
-    return 4 * H + 3 * U + X * SHARED + 1
+    return 5 * H + 3 * U + X * SHARED + 1
 
 
 @kernel
 def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: int) -> Settled:
     """A Settled in two flat arrays, of U units, H visits, X meetings, J jobs and K scenarios at most."""
     a = J + 1
-    b = a + U + 1
+    b = a + 2 * U + 1
     c = b + H
     d = c + H
     e = d + J * K
     f = e + X
     g = f + X * SHARED
-    p = 4 * H
+    p = 5 * H
     q = p + 3 * U
     return Settled(
         first=ints[:a],
-        visit=ints[a:b],
+        visit=ints[a : a + U + 1],
+        last=ints[a + U + 1 : b],
         station=ints[b:c],
         power=floats[:H],
         scale=floats[H : 2 * H],
         bend=floats[2 * H : 3 * H],
+        inner=floats[3 * H : 4 * H],
         ideal=floats[p : p + U],
         fixed=floats[p + U : p + 2 * U],
         own=floats[p + 2 * U : q],
         pick=ints[d:e],
-        meets=ints[g : g + 1],
+        meets=ints[g : g + 2],
         meet_job=ints[e:f],
         meet_visit=ints[f:g],
         meet_bend=floats[q : q + X * SHARED],
-        used=ints[g + 1 : g + 2],
+        used=ints[g + 2 : g + 3],
         touched=ints[c:d],
-        load=floats[3 * H : p],
+        load=floats[4 * H : p],
         reached=floats[q + X * SHARED : q + X * SHARED + 1],
     )
 

@@ -28,23 +28,60 @@ def fix(
     lay: Layout,
     req: Request,
     space: Meeting,
+    kept: bool,
     out: Settled,
 ) -> None:
     """Compact a placement whose every stage has a replica, settled with its utilisation, into `out`.
 
     `req` and `space` are work space. The layout gets the ideal times that `time` gives it on idle stations.
     Branches overlap as in `overlap.overlap`, every meeting's share apart from the stretch of its stations.
+    `kept`: `out` is of this placement with its users elsewhere, who call a single stage; so all that they do
+    not send themselves starts as much later, and meets as before.
     """
     M, T, several = len(dag.work), len(dag.source), False
-    unit, at = 0, 0
     for m in range(M):
         several = several or lay.placed[m] > 1
+    # Whoever meets a transfer of the users must know when all begin.
+    whole = not kept or dag.inner_pairs < len(dag.transfer_pairs)
+    at = _fix_inner(dag, infra, lay, out) if whole else out.visit[out.first[M]]
+    new = 0 if whole else at
+    for t in range(T):
+        if _of_users(dag, t):
+            at = _fix_transfer(dag, infra, lay, out, t, at)
+    out.visit[out.first[M + T]] = at
+    for h in range(new, at):
+        k = out.scale[h]
+        out.power[h], out.scale[h] = stretch_power(k), stretch_scale(k)
+    if whole and several:
+        _choose_units(dag, infra, table, lay, req, out)
+    if whole:
+        meet_all(dag, infra, table, lay, req, space, several, kept, out)
+    out.used[0] = lay.used[0]
+    for i in range(lay.used[0]):
+        out.touched[i] = lay.touched[i]
+        out.load[i] = lay.rho[lay.touched[i]] / dag.rate
+    out.reached[0] = reach(dag, infra, lay, req.touch)
+
+
+@inlined
+def _of_users(dag: DagArrays, t: int) -> bool:
+    """Whether users send or get transfer t."""
+    source: bool = dag.source[t] < 0
+    target: bool = dag.target[t] < 0
+    return source or target
+
+
+@inlined
+def _fix_inner(dag: DagArrays, infra: Infrastructure, lay: Layout, out: Settled) -> int:
+    """Where every job's units are, and all but those of the users' transfers; how many visits these make."""
+    unit, at = 0, 0
+    for m in range(len(dag.work)):
         out.first[m] = unit
         for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
             node = lay.node[slot]
             cores = min(dag.cores[m], infra.cores[node])
             speed = cores * infra.speed[node]
-            out.visit[unit] = at
+            out.visit[unit], out.last[unit] = at, at + 1
             out.station[at], out.scale[at] = node, infra.cores[node] / cores
             at += 1
             limited = dag.cores[m] < infra.cores[node]
@@ -54,32 +91,33 @@ def fix(
             lay.stage_fixed[slot] = infra.compute_delay[node]
             out.ideal[unit], out.fixed[unit] = lay.stage_ideal[slot], lay.stage_fixed[slot]
             unit += 1
-    for t in range(T):
-        out.first[M + t] = unit
-        for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
-            out.visit[unit] = at
-            cap = lay.cap[pair]
-            lay.ideal[pair] = dag.size[t] / cap if cap > 0.0 else 0.0
-            lay.fixed[pair] = lay.fixed[pair] if cap > 0.0 else np.inf
-            for h in range(lay.hops[pair]):
-                station = lay.route[pair, h]
-                out.station[at], out.scale[at] = station, station_rate(dag, infra, station) / cap
-                at += 1
-            out.ideal[unit], out.fixed[unit] = lay.ideal[pair], lay.fixed[pair]
-            out.own[unit] = dag.times[t] * lay.ideal[pair] * lay.joint[pair]
-            unit += 1
-    out.first[M + T], out.visit[unit] = unit, at
-    for h in range(at):
-        k = out.scale[h]
-        out.power[h], out.scale[h], out.bend[h] = stretch_power(k), stretch_scale(k), 0.0
-    if several:
-        _choose_units(dag, infra, table, lay, req, out)
-    meet_all(dag, infra, table, lay, req, space, several, out)
-    out.used[0] = lay.used[0]
-    for i in range(lay.used[0]):
-        out.touched[i] = lay.touched[i]
-        out.load[i] = lay.rho[lay.touched[i]] / dag.rate
-    out.reached[0] = reach(dag, infra, lay, req.touch)
+    for t in range(len(dag.source)):
+        out.first[len(dag.work) + t] = unit
+        unit += pairs(dag, lay, t)
+    out.first[len(dag.work) + len(dag.source)] = unit
+    for t in range(len(dag.source)):
+        if not _of_users(dag, t):
+            at = _fix_transfer(dag, infra, lay, out, t, at)
+    return at
+
+
+@inlined
+def _fix_transfer(dag: DagArrays, infra: Infrastructure, lay: Layout, out: Settled, t: int, at: int) -> int:
+    """The units of transfer t, whose visits begin at `at`; where the next ones begin."""
+    unit = out.first[len(dag.work) + t]
+    for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
+        cap = lay.cap[pair]
+        lay.ideal[pair] = dag.size[t] / cap if cap > 0.0 else 0.0
+        lay.fixed[pair] = lay.fixed[pair] if cap > 0.0 else np.inf
+        out.visit[unit], out.last[unit] = at, at + lay.hops[pair]
+        for h in range(lay.hops[pair]):
+            station = lay.route[pair, h]
+            out.station[at], out.scale[at] = station, station_rate(dag, infra, station) / cap
+            at += 1
+        out.ideal[unit], out.fixed[unit] = lay.ideal[pair], lay.fixed[pair]
+        out.own[unit] = dag.times[t] * lay.ideal[pair] * lay.joint[pair]
+        unit += 1
+    return at
 
 
 @kernel

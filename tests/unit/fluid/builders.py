@@ -38,7 +38,7 @@ def members() -> list[IntArray]:
 
 
 def templates() -> tuple[ServiceDag, ...]:
-    """A fork-join pipeline, a chain of calls with two replicas, a single stage; for either agent."""
+    """A fork-join pipeline, calls with two replicas, a single stage, two exits, two entries."""
     fork = dag(
         [stage(n) for n in "abcd"],
         [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")],
@@ -51,9 +51,11 @@ def templates() -> tuple[ServiceDag, ...]:
         qos=Qos(max_latency=0.08, max_jitter=0.02, max_skew=0.02, min_success=0.99),
     )
     alone = dag([stage("only", spread="none")])
+    exits = dag([stage(n, limit_cpu=None) for n in "abcde"], [("a", "b"), ("a", "c"), ("b", "d"), ("c", "e")])
+    entries = dag([stage(n) for n in "abcd"], [("a", "c"), ("b", "c"), ("b", "d")])
     policy = PlacementPolicy(max_migrations_per_minute=2)
     found = []
-    for i, one in enumerate((fork, calls, alone, fork, calls, alone)):
+    for i, one in enumerate((fork, calls, alone, exits, calls, entries)):
         where = Ingress(node=f"n{4 * (i % AGENTS)}")
         found.append(replace(one, name=f"t{i}", ingress=where, policy=policy))
     return tuple(found)
@@ -80,7 +82,7 @@ def episode(*, periods: int = 12, instances: int = 8, seed: int = 0, failures: b
         ends=(born + rng.integers(2, 2 * T, A)).astype(np.int32),
         factor=rng.uniform(0.3, 2.0, (T, A)),
         cell=np.where(moved, cells + 1, cells).astype(np.int32),
-        cell_rate=rng.choice([2e9, 5e9, 9e9], (T, A)),
+        cell_rate=rng.choice([0.0, 2e8, 5e8, 2e9, 9e9], (T, A)),
         down=down,
     )
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgewright.core.arrays import DagArrays, compile_dag
+from edgewright.core.arrays import USER, DagArrays, compile_dag
 from edgewright.core.kernel import inlined
 from edgewright.core.masks import fits, static_mask
 from edgewright.core.replicas import replica_counts
@@ -78,6 +78,10 @@ class Pool(NamedTuple):
     """(., 2) pairs of stages, then of transfers, of which neither waits for the other."""
     branch_at: IntArray
     """(Q, 3) where either begins in `branches`."""
+    inner_pairs: IntArray
+    """(Q,)."""
+    rooted: BoolArray
+    """(Q,) whether users call a single stage."""
     pair_start: IntArray
     """(Q, T + 1) first node pair of each transfer."""
     need: FloatArray
@@ -172,6 +176,8 @@ def make_pool(
         floats=pool_floats,
         branches=branches.reshape(-1, 2),
         branch_at=branch_at // 2,
+        inner_pairs=np.array([a.inner_pairs for a in arrays], np.int32),
+        rooted=np.array([(a.source == USER).sum() == 1 for a in arrays], np.bool_),
         pair_start=pair_start,
         need=need,
         payload=payload,
@@ -220,4 +226,5 @@ def template(pool: Pool, q: int, cell: int, cell_rate: float, cell_delay: float)
         outward=ints[at[10] : at[11]],
         stage_pairs=pool.branches[pairs[0] : pairs[1]],
         transfer_pairs=pool.branches[pairs[1] : pairs[2]],
+        inner_pairs=pool.inner_pairs[q],
     )

@@ -5,7 +5,7 @@ import numpy as np
 from edgewright.core.arrays import LOST, DagArrays
 from edgewright.core.draws import queued
 from edgewright.core.kernel import inlined, kernel
-from edgewright.core.loaded import level, predict_fixed
+from edgewright.core.loaded import predict_fixed, write_level
 from edgewright.core.outcome import lose
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import Settled, view
@@ -55,8 +55,9 @@ def settle_instance(
     work: Work,
     b: int,
     a: int,
+    kept: bool,
 ) -> None:
-    """Compute what the placement of instance a fixes, with its users where they are now."""
+    """Compute what the placement of instance a fixes, its users where they are now; `kept` as in `fix`."""
     q = script.template[b, a]
     state.bound[b, a] = _every_stage(pool, state, b, a, q)
     state.stale[b, a] = False
@@ -65,7 +66,7 @@ def settle_instance(
         lay = _layout(pool, work, q)
         settle(dag, infra, lay, state.node[b, a, : pool.slots[q]], True, True)
         fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
-        fix(dag, infra, table, lay, work.request, work.meeting, fixed)
+        fix(dag, infra, table, lay, work.request, work.meeting, kept, fixed)
 
 
 @inlined
@@ -145,13 +146,14 @@ def _settle_all(
     t = state.period[b]
     for i in range(state.actives[b]):
         a = state.active[b, i]
-        rate = script.cell_rate[b, t, a]
-        change = abs(rate - state.link[b, a])
-        if script.cell[b, t, a] != state.cell[b, a] or change > ADAPTATION * min(rate, state.link[b, a]):
-            state.cell[b, a], state.link[b, a] = script.cell[b, t, a], rate
+        cell, rate = script.cell[b, t, a], script.cell_rate[b, t, a]
+        old = state.link[b, a]
+        kept = old > 0.0 and not state.stale[b, a] and pool.rooted[script.template[b, a]]
+        if cell != state.cell[b, a] or abs(rate - old) > ADAPTATION * min(rate, old):
+            state.cell[b, a], state.link[b, a] = cell, rate
             state.stale[b, a] = True
         if state.stale[b, a]:
-            settle_instance(pool, infra, table, delay, script, state, work, b, a)
+            settle_instance(pool, infra, table, delay, script, state, work, b, a, kept)
 
 
 @kernel
@@ -175,13 +177,12 @@ def _levels(state: State, work: Work, period: float, b: int) -> None:
     """What waits need of every station; queues in the middle of the period."""
     rho, backlog = state.rho[b], state.backlog[b]
     for station in range(len(rho)):
-        work.log_rho[station], work.queue[station] = -np.inf, 0.0
-        if rho[station] > 0.0:
-            work.log_rho[station], work.slack[station], work.inverse[station] = level(rho[station])
+        queue = 0.0
         if rho[station] > 1.0 or backlog[station] > 0.0:
             later = queued(backlog[station], rho[station], period)
-            work.queue[station] = (backlog[station] + later) / 2.0
+            queue = (backlog[station] + later) / 2.0
             backlog[station] = later
+        write_level(work.level[station], rho[station], queue)
 
 
 @kernel
@@ -202,10 +203,7 @@ def _predict_all(
             work.times,
             placement(pool, script, state, b, a, q, table.work.shape[1]),
             pool.rate[q] * script.factor[b, t, a],
-            work.log_rho,
-            work.slack,
-            work.inverse,
-            work.queue,
+            work.level,
             state.outcome[b, a],
         )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgewright.core.loaded import LEVELS
 from edgewright.core.meetings import Meeting, make_meeting
 from edgewright.core.outcome import PROCESSING
 from edgewright.core.request import Request, make_request
@@ -137,12 +138,8 @@ class Work(NamedTuple):
     request: Request
     meeting: Meeting
     times: Times
-    log_rho: FloatArray
-    """(stations,) the `level` of each; idle, the logarithm is -inf."""
-    slack: FloatArray
-    inverse: FloatArray
-    queue: FloatArray
-    """(stations,) seconds in the middle of the period."""
+    level: FloatArray
+    """(stations, LEVELS), queues in the middle of the period."""
     left: FloatArray
     """(R,)."""
     nothing: FloatArray
@@ -264,10 +261,7 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
         request=make_request(M, T, stations, K),
         meeting=make_meeting(T, infra.path.shape[2] + 3),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
-        log_rho=np.full(stations, -np.inf),
-        slack=np.ones(stations),
-        inverse=np.zeros(stations),
-        queue=np.zeros(stations),
+        level=np.zeros((stations, LEVELS)),
         left=np.zeros(len(RESOURCES)),
         nothing=np.zeros(len(RESOURCES)),
         delay=np.zeros(infra.nodes),
