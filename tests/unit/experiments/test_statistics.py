@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rliable import metrics
 
 from edgewright.emulation.experiments.statistics import (
     TAIL_REQUESTS,
@@ -23,6 +24,17 @@ def test_the_interquartile_mean_drops_a_quarter_on_either_side() -> None:
     found = interquartile_mean(scores)
     assert found.value == pytest.approx((2 + 3 + 4 + 5) / 4)
     assert found.low <= found.value <= found.high
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 1), (7, 2), (10, 3)])
+def test_the_interquartile_mean_is_rliable_s(shape: tuple[int, int]) -> None:
+    scores = np.random.default_rng(shape).random(shape)
+    assert interquartile_mean(scores).value == pytest.approx(metrics.aggregate_iqm(scores), rel=1e-12)
+
+
+def test_a_single_seed_has_no_interval_but_itself() -> None:
+    found = interquartile_mean(np.array([[1.0, 2.0, 4.0]]))
+    assert found.low == found.value == found.high
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:

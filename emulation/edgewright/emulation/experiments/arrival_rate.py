@@ -74,5 +74,5 @@ EXPERIMENT = STANDINGS.experiment(
         Scale.SMALL: Rates(seeds=2, rates=(50, 150, 300), nodes=24, regions=2, budgets=QUICK, requests=4_000),
         Scale.PAPER: Rates(seeds=10),
     },
-    paper_hours=3,
+    paper_hours=2,
 )

@@ -102,5 +102,5 @@ EXPERIMENT = STANDINGS.experiment(
         ),
         Scale.PAPER: Sizes(seeds=10),
     },
-    paper_hours=3,
+    paper_hours=2.5,
 )

@@ -112,6 +112,8 @@ def comparison(frame: "pd.DataFrame", config: Pairs) -> Comparison:
 
 def figures(frame: "pd.DataFrame", config: Pairs) -> "Mapping[str, Figure]":
     """Predicted over simulated latency, mean and 95th percentile, coloured by load."""
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+
     from edgewright.emulation.experiments.drawing import (  # noqa: PLC0415 - matplotlib
         GREY,
         MARKERS,
@@ -151,6 +153,7 @@ def figures(frame: "pd.DataFrame", config: Pairs) -> "Mapping[str, Figure]":
                 ylabel="predicted (ms)",
             )
             for axis in (panel.xaxis, panel.yaxis):
+                axis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
                 axis.set_major_formatter("{x:g}")
                 axis.set_minor_formatter("{x:g}")
             panel.tick_params(which="minor", labelsize=6)

@@ -244,5 +244,5 @@ EXPERIMENT = Experiment(
     run=run,
     comparison=comparison,
     figures=figures,
-    paper_hours=8,
+    paper_hours=4,
 )

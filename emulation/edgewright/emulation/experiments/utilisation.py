@@ -80,5 +80,5 @@ EXPERIMENT = STANDINGS.experiment(
         ),
         Scale.PAPER: Day(seeds=5, requests=50_000),
     },
-    paper_hours=5,
+    paper_hours=2,
 )
