@@ -274,7 +274,7 @@ _EXPERIMENTS = """`edgewright experiment NAME` runs one ([how](../how-to/run-the
 | `manifest.json` | config, seeds, versions |
 | `units/` | rows of each unit, from which an interrupted run goes on |
 
-The hours of `--scale paper` are extrapolated from a few of its units of one seed, on one busy core; `--jobs N`
+The hours of `--scale paper` are extrapolated from [runs](results.md) of fewer seeds, on two busy cores; `--jobs N`
 divides them by the cores that there are, `--ray` by machines. One process takes less than 1 GB.
 """
 
