@@ -51,6 +51,16 @@ def test_an_experiment_gives_the_same_rows_again_and_a_table_and_figures(name: s
         assert figure.axes[0].has_data()
 
 
+def test_an_instance_counts_once_however_many_policies_and_times_meet_it() -> None:
+    experiment = experiments["optimality-gap"]
+    config = replace(tiny("optimality-gap"), sizes=((3, 6), (4, 8)), budgets=(0.02, 0.05))
+    rows = [
+        {**vars(unit), **row} for unit in experiment.units(config) for row in experiment.run(config, unit)
+    ]
+    notes = experiment.comparison(pd.DataFrame(rows), config).notes
+    assert "of 2 instances" in notes[0]
+
+
 def small_setting() -> Any:
     built = city("metro", 24, 2)
     stream = np.random.default_rng(1)
