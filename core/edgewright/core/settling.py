@@ -36,26 +36,22 @@ def fix(
     `req` and `space` are work space. The layout gets the ideal times that `time` gives it on idle stations.
     Branches overlap as in `overlap.overlap`, every meeting's share apart from the stretch of its stations.
     `kept`: `out` is of this placement with its users elsewhere, who call a single stage; so all that they do
-    not send themselves starts as much later, and meets as before.
+    not send themselves starts as much later, and meets as before; and replicas are chosen as before.
     """
     M, T, several = len(dag.work), len(dag.source), False
     for m in range(M):
         several = several or lay.placed[m] > 1
-    # Whoever meets a transfer of the users must know when all begin.
-    whole = not kept or dag.inner_pairs < len(dag.transfer_pairs)
-    at = _fix_inner(dag, infra, lay, out) if whole else out.visit[out.first[M]]
-    new = 0 if whole else at
+    at = _fix_inner(dag, infra, lay, out)
     for t in range(T):
         if _of_users(dag, t):
             at = _fix_transfer(dag, infra, lay, out, t, at)
     out.visit[out.first[M + T]] = at
-    for h in range(new, at):
+    for h in range(at):
         k = out.scale[h]
         out.power[h], out.scale[h] = stretch_power(k), stretch_scale(k)
-    if whole and several:
+    if several and not kept:
         _choose_units(dag, infra, table, lay, req, out)
-    if whole:
-        meet_all(dag, infra, table, lay, req, space, several, kept, out)
+    meet_all(dag, infra, table, lay, req, space, several, kept, out)
     out.used[0] = lay.used[0]
     for i in range(lay.used[0]):
         out.touched[i] = lay.touched[i]
