@@ -17,7 +17,7 @@ BOUND: dict[str, Any] = {"conditions": [{"type": "PodScheduled", "status": "True
 
 @dataclass
 class Desk:
-    """A publisher over a real region, with nothing behind it: what it applies is kept."""
+    """A publisher over a real region, with nothing behind it: what it applies is kept, and seen by the region."""
 
     region: Region
     now: float = 100.0
@@ -26,8 +26,9 @@ class Desk:
     standings: dict[Any, Standing] = field(default_factory=dict)
 
     async def apply(self, path: str, body: dict[str, Any], **_: Any) -> dict[str, Any]:
-        condition = body["status"]["conditions"][0]
-        self.written.append((body["metadata"]["name"], condition["status"], condition["reason"]))
+        name, condition = body["metadata"]["name"], body["status"]["conditions"][0]
+        self.written.append((name, condition["status"], condition["reason"]))
+        self.region.dag_changed((NAMESPACE, name), dag(name, status=body["status"]))
         return body
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -81,7 +82,7 @@ def lose(desk: Desk, number: int) -> None:
     desk.region.pod_changed(pod(f"a-{number}", "n1", dag_name=f"d{number}", **BOUND), None, desk.now)
 
 
-@pytest.mark.parametrize(("lost", "patience"), [(1, 2.0), (MANY, MANY_PATIENCE)])
+@pytest.mark.parametrize(("lost", "patience"), [(1, 2.5), (MANY, MANY_PATIENCE)])
 async def test_a_loss_of_many_is_told_late_and_a_single_one_at_once(
     desk: Desk, lost: int, patience: float
 ) -> None:
