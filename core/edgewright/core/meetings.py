@@ -60,7 +60,9 @@ def meet_all(
         bend = out.bend if of_users else out.inner
         first, last = (dag.inner_pairs, len(dag.transfer_pairs)) if of_users else (0, dag.inner_pairs)
         stages = 0 if of_users else len(dag.stage_pairs)
-        out.meets[0] = out.meets[1] if of_users else 0
+        if not of_users:
+            out.meets[1] = 0
+        out.meets[0] = out.meets[1]
         for h in range(len(bend)):
             bend[h] = out.inner[h] if of_users else 0.0
         for d in range(draws if last > first or stages > 0 else 0):
@@ -194,8 +196,11 @@ def _enter(
 
 @inlined
 def _joined(out: Settled, row: int) -> bool:
-    """Whether a meeting could be added to an earlier one of one job on the same stations."""
-    for other in range(row):
+    """Whether a meeting could be added to an earlier one of one job on the same stations.
+
+    What users cause is not added to what stays when they move.
+    """
+    for other in range(out.meets[1], row):
         if _alike(out, row * SHARED, other * SHARED):
             for i in range(SHARED):
                 out.meet_bend[other * SHARED + i] += out.meet_bend[row * SHARED + i]

@@ -1,5 +1,6 @@
 """Small cities for the tests of the simulator: a few nodes, two agents, a handful of DAGs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -61,10 +62,17 @@ def templates() -> tuple[ServiceDag, ...]:
     return tuple(found)
 
 
-def episode(*, periods: int = 12, instances: int = 8, seed: int = 0, failures: bool = False) -> Episode:
-    """Instances that come and go, with rates, cells and radio that change."""
+def episode(
+    *,
+    periods: int = 12,
+    instances: int = 8,
+    seed: int = 0,
+    failures: bool = False,
+    dags: Sequence[ServiceDag] | None = None,
+) -> Episode:
+    """Instances of `dags` (`templates`) that come and go, with rates, cells and radio that change."""
     rng = np.random.default_rng([seed, 1])
-    dags, T, A = templates(), periods, instances
+    dags, T, A = tuple(dags or templates()), periods, instances
     template = rng.integers(0, len(dags), A).astype(np.int32)
     born = np.sort(rng.integers(0, max(T // 2, 1), A)).astype(np.int32)
     born[: A // 2] = 0
@@ -87,10 +95,11 @@ def episode(*, periods: int = 12, instances: int = 8, seed: int = 0, failures: b
     )
 
 
-def simulator(**options: object) -> Fluid:
-    """The town with its agents and templates."""
-    region = np.arange(len(templates()), dtype=np.int32) % AGENTS
-    return Fluid(town(), members(), templates(), region, **options)  # type: ignore[arg-type]
+def simulator(dags: Sequence[ServiceDag] | None = None, **options: object) -> Fluid:
+    """The town with its agents and `dags` (`templates`)."""
+    dags = dags or templates()
+    region = np.arange(len(dags), dtype=np.int32) % AGENTS
+    return Fluid(town(), members(), dags, region, **options)  # type: ignore[arg-type]
 
 
 def random_choice(fluid: Fluid, rng: np.random.Generator) -> IntArray:

@@ -1,10 +1,12 @@
 """The simulator computes what core computes: the same predictions for the same world."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.fluid.builders import episode, random_choice, simulator, templates, town
+from tests.unit.core.builders import dag, stage
+from tests.unit.fluid.builders import AGENTS, episode, random_choice, simulator, templates, town
 
 from edgewright.core.arrays import compile_dag
 from edgewright.core.latency import predict
@@ -12,6 +14,7 @@ from edgewright.core.load import infrastructure
 from edgewright.core.outcome import MEAN, OUTPUTS
 from edgewright.core.request import make_request
 from edgewright.core.scenarios import SEARCH, scenarios
+from edgewright.core.service import Ingress
 from edgewright.core.stations import make_layout
 from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.simulator import Fluid
@@ -67,3 +70,26 @@ def test_every_prediction_is_that_of_core(seed: int, load: float) -> None:
                 queues = max(queues, float(backlog.max()))
     assert compared > 20
     assert (queues > 0.0) == (load > 1.0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_stays_when_users_move_is_what_settling_anew_finds(seed: int) -> None:
+    two: dict[str, Any] = {"min_replicas": 2, "max_replicas": 2, "limit_cpu": None}
+    free = [stage(name, limit_cpu=None) for name in "abcde"]
+    fan = dag([*free[:2], stage("c", **two)], [("a", "b"), ("a", "c")])
+    exits = dag([free[0], stage("b", **two), *free[2:]], [("a", "b"), ("a", "c"), ("b", "d"), ("c", "e")])
+    dags = [
+        replace(one, name=f"t{i}", ingress=Ingress(node=f"n{4 * (i % AGENTS)}"))
+        for i, one in enumerate((fan, exits, fan, exits))
+    ]
+    runs: list[list[FloatArray]] = []
+    for anew in (False, True):
+        fluid, rng = simulator(dags), np.random.default_rng(seed)
+        assert fluid.pool.rooted.all()
+        fluid.reset([episode(seed=seed, periods=30, dags=dags)], [1])
+        runs.append([])
+        while not fluid.over:
+            fluid.state.stale[:] |= anew
+            fluid.step(random_choice(fluid, rng))
+            runs[-1].append(fluid.state.outcome.copy())
+    np.testing.assert_allclose(runs[0], runs[1], rtol=1e-12)
