@@ -11,12 +11,40 @@ from edgewright.core.kernel import COMPILES
 from edgewright.core.scenarios import LANES
 
 if COMPILES:
-    from edgewright.core.vectors import alike, larger, put, smaller, take, total, where_less
+    from edgewright.core.vectors import (
+        alike,
+        exponent,
+        fraction,
+        larger,
+        put,
+        put_columns,
+        smaller,
+        take,
+        total,
+        two_to,
+        where_less,
+        whole,
+    )
 else:
 
     def _only_in_kernels(*_: Any) -> Any:
         raise NotImplementedError("lanes exist in machine code only")
 
-    alike = larger = put = smaller = take = total = where_less = _only_in_kernels
+    alike = exponent = fraction = larger = put = put_columns = _only_in_kernels
+    smaller = take = total = two_to = where_less = whole = _only_in_kernels
 
-__all__ = ["LANES", "alike", "larger", "put", "smaller", "take", "total", "where_less"]
+__all__ = [
+    "LANES",
+    "alike",
+    "exponent",
+    "fraction",
+    "larger",
+    "put",
+    "put_columns",
+    "smaller",
+    "take",
+    "total",
+    "two_to",
+    "where_less",
+    "whole",
+]

@@ -4,25 +4,42 @@ Pods that are not ours (`Infrastructure.crowd`) are not known here: simulated ci
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
+from edgewright.core.lanes import (
+    LANES,
+    alike,
+    exponent,
+    fraction,
+    larger,
+    put,
+    put_columns,
+    smaller,
+    take,
+    two_to,
+    where_less,
+    whole,
+)
 from edgewright.core.latency import recur
 from edgewright.core.outcome import judge
 from edgewright.core.request import Request, add_overlap, write_times
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
 from edgewright.core.substrate import FloatArray
-from edgewright.core.waiting import RHO_CAP, inverse_of, own_share
+from edgewright.core.waiting import OVERLOAD, RHO_CAP, inverse_of, own_share
 
 LN2 = math.log(2.0)
 POWERS = tuple(
     Chebyshev.interpolate(np.exp2, 7, domain=[-0.5, 0.5]).convert(kind=Polynomial).coef[::-1].tolist()
 )
 """Coefficients of 2^x for x in [-0.5, 0.5], the highest power first."""
+LOGARITHMS = tuple(2.0 / LN2 / (2 * k + 1) for k in range(6, -1, -1))
+"""log2 f = s (L_0 + L_1 s^2 + ...) of s = (f - 1) / (f + 1), the highest power first: within 1e-12."""
 LOG, SLACK, INVERSE, QUEUE = range(4)
 LEVELS = 4
 """What waits need of a station, side by side, as no cache holds all: the binary logarithm of its utilisation,
@@ -30,7 +47,30 @@ LEVELS = 4
 
 
 @inlined
-def write_level(level: FloatArray, rho: float, queue: float) -> None:
+def write_levels(level: FloatArray, rho: FloatArray, queue: FloatArray) -> None:
+    """(stations, LEVELS) from utilisation and queue (stations,) of each."""
+    one, idle, overload = alike(1.0), alike(0.0), alike(OVERLOAD)
+    together = len(rho) - len(rho) % LANES
+    for k in range(0, together, LANES):
+        load = take(rho, k)
+        capped = smaller(load, alike(RHO_CAP))
+        some, slack, rest = larger(load, alike(1e-300)), one - capped, fraction(capped)
+        divided = one / (some * slack * (rest + 1.0))  # once for all: nothing takes longer
+        s = (rest - 1.0) * (some * slack * divided)
+        square, value = s * s, alike(LOGARITHMS[0])
+        for i in range(1, len(LOGARITHMS)):
+            value = value * square + LOGARITHMS[i]
+        inverse = where_less(
+            load, overload, where_less(idle, load, slack * (rest + 1.0) * divided, idle), idle
+        )
+        slack = some * (rest + 1.0) * divided
+        put_columns(level, k, exponent(capped) + s * value, slack, inverse, take(queue, k))
+    for station in range(together, len(rho)):
+        _write_level(level[station], rho[station], queue[station])
+
+
+@inlined
+def _write_level(level: FloatArray, rho: float, queue: float) -> None:
     """(LEVELS,) of a station."""
     capped = min(rho, RHO_CAP)
     level[LOG], level[SLACK], level[INVERSE], level[QUEUE] = -np.inf, 1.0, 0.0, queue
@@ -75,28 +115,36 @@ def _press(
     H = fixed.visit[fixed.first[J]]
     for h in range(H):
         stretched[h] = fixed.power[h] * level[fixed.station[h], LOG]
-    for h in range(H):
-        stretched[h] = fixed.scale[h] * _power_of_two(stretched[h])
-    for job in range(J):
+    for h in range(0, H, LANES):  # what is beyond H belongs to nobody
+        put(stretched, h, take(fixed.scale, h) * _power_of_two(take(stretched, h)))
+    for job in range(stages):
+        overlap = 0.0
+        for unit in range(fixed.first[job], fixed.first[job + 1]):  # its only visit has the same number
+            station, own = fixed.station[unit], rate * fixed.own[unit]
+            q = stretched[unit] * level[station, SLACK]
+            stretched[unit] = q
+            overlap += fixed.bend[unit] * (1.0 + q)
+            if own > 0.0:
+                own = min(own, RHO_CAP)
+                own /= 1.0 - own
+                q = math.sqrt(own * own + q * q)
+            times.wait[unit] = fixed.ideal[unit] * q
+            times.late[unit] = fixed.fixed[unit] + level[station, QUEUE]
+        added[job] = overlap
+    for job in range(stages, J):
         overlap = 0.0
         for unit in range(fixed.first[job], fixed.first[job + 1]):
             q, worst, late, own = 0.0, 0.0, fixed.fixed[unit], rate * fixed.own[unit]
             for h in range(fixed.visit[unit], fixed.last[unit]):
                 station = fixed.station[h]
-                stretched[h] *= level[station, SLACK]
-                q += stretched[h]
+                here = stretched[h] * level[station, SLACK]
+                stretched[h] = here
                 late += level[station, QUEUE]
-                overlap += fixed.bend[h] * (1.0 + stretched[h])
-                if job >= stages:
-                    for_own = stretched[h] * own_share(own * fixed.scale[h], level[station, INVERSE])
-                    q -= for_own
-                    worst = max(worst, for_own)
-            q += worst
-            if job < stages and own > 0.0:
-                own = min(own, RHO_CAP)
-                own /= 1.0 - own
-                q = math.sqrt(own * own + q * q)
-            times.wait[unit], times.late[unit] = fixed.ideal[unit] * q, late
+                overlap += fixed.bend[h] * (1.0 + here)
+                for_own = here * own_share(own * fixed.scale[h], level[station, INVERSE])
+                q += here - for_own
+                worst = max(worst, for_own)
+            times.wait[unit], times.late[unit] = fixed.ideal[unit] * (q + worst), late
         added[job] = overlap
     for row in range(fixed.meets[0]):
         worst = 0.0
@@ -107,15 +155,14 @@ def _press(
 
 
 @inlined
-def _power_of_two(x: float) -> float:
-    """2^x for x <= 0 within 1e-10 of itself; no branch, no call: compilers make its loops ones of vectors."""
-    x = max(x, -1000.0)
-    whole = np.int32(x - 0.5)
-    fraction, value = x - whole, 0.0
-    for k in range(len(POWERS)):
-        value = value * fraction + POWERS[k]
-    power: float = np.int64((np.int64(whole) + np.int64(1023)) << np.int64(52)).view(np.float64)
-    return value * power
+def _power_of_two(x: Any) -> Any:
+    """2^x of lanes for x <= 0, within 1e-10 of itself."""
+    x = larger(x, alike(-1000.0))
+    near = whole(x - 0.5)
+    rest, value = x - near, alike(POWERS[0])
+    for k in range(1, len(POWERS)):
+        value = value * rest + POWERS[k]
+    return value * two_to(near)
 
 
 @inlined

@@ -63,8 +63,11 @@ def meet_all(
         if not of_users:
             out.meets[1] = 0
         out.meets[0] = out.meets[1]
-        for h in range(len(bend)):
-            bend[h] = out.inner[h] if of_users else 0.0
+        if of_users:
+            for h in range(out.visit[out.first[len(out.first) - 1]]):
+                bend[h] = out.inner[h]
+        else:
+            bend[:] = 0.0
         for d in range(draws if last > first or stages > 0 else 0):
             for m in dag.order:
                 req.chosen[m] = (

@@ -79,6 +79,8 @@ def _beyond(mean: float, variance: float, limit: float) -> float:
     if variance < 1e-12:
         return 1.0 if mean > limit else 0.0
     score = (math.log(limit / mean) + variance / 2.0) / math.sqrt(variance)
+    if score > 8.5:  # less than what rounds to 0 beside 1
+        return 0.0
     return 0.5 * math.erfc(score / math.sqrt(2.0))
 
 

@@ -51,7 +51,7 @@ def shared_bits(a: float, b: float, lead: float, points: FloatArray) -> float:
 def slower(rate: float, cap: float, other: float) -> float:
     """Seconds added per unit of work that a job shares a station of `rate` with a job capped at `other`."""
     fair = min(cap, max(rate / 2.0, rate - other))
-    return 1.0 / fair - 1.0 / cap if fair < cap else 0.0
+    return (cap - fair) / (fair * cap) if fair < cap else 0.0
 
 
 @inlined

@@ -41,12 +41,13 @@ def fix(
     M, T, several = len(dag.work), len(dag.source), False
     for m in range(M):
         several = several or lay.placed[m] > 1
-    at = _fix_inner(dag, infra, lay, out)
+    first = _recall_inner(dag, lay, out) if kept else 0
+    at = first if kept else _fix_inner(dag, infra, lay, out)
     for t in range(T):
         if _of_users(dag, t):
             at = _fix_transfer(dag, infra, lay, out, t, at)
     out.visit[out.first[M + T]] = at
-    for h in range(at):
+    for h in range(first, at):
         k = out.scale[h]
         out.power[h], out.scale[h] = stretch_power(k), stretch_scale(k)
     if several and not kept:
@@ -94,6 +95,24 @@ def _fix_inner(dag: DagArrays, infra: Infrastructure, lay: Layout, out: Settled)
     for t in range(len(dag.source)):
         if not _of_users(dag, t):
             at = _fix_transfer(dag, infra, lay, out, t, at)
+    return at
+
+
+@inlined
+def _recall_inner(dag: DagArrays, lay: Layout, out: Settled) -> int:
+    """Give the layout the times that `_fix_inner` found of this placement; how many visits these make."""
+    at = 0
+    for m in range(len(dag.work)):
+        unit = out.first[m]
+        for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
+            lay.stage_ideal[slot], lay.stage_fixed[slot] = out.ideal[unit], out.fixed[unit]
+            at, unit = out.last[unit], unit + 1
+    for t in range(len(dag.source)):
+        if not _of_users(dag, t):
+            unit = out.first[len(dag.work) + t]
+            for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
+                lay.ideal[pair], lay.fixed[pair] = out.ideal[unit], out.fixed[unit]
+                at, unit = out.last[unit], unit + 1
     return at
 
 

@@ -62,6 +62,7 @@ def _calculates(operation: Any, instruction: str) -> None:
 _calculates(operator.add, "fadd")
 _calculates(operator.sub, "fsub")
 _calculates(operator.mul, "fmul")
+_calculates(operator.truediv, "fdiv")
 
 
 def _instruction(build: Any) -> Any:
@@ -141,6 +142,98 @@ def where_less(_: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<", a, b), then, otherwise)
 
     return signature(_lanes, a, b, then, otherwise), build
+
+
+_WHOLE = ir.VectorType(ir.IntType(64), LANES)
+_SMALL = ir.VectorType(ir.IntType(32), LANES)
+_FRACTION_BITS = 52
+_ONE, _HALF_ROOT = 0x3FF0000000000000, 0x3FE6A09E667F3BCD
+"""The bits of 1 and of sqrt(1/2)."""
+
+
+def _all(number: int) -> Any:
+    return ir.Constant(_WHOLE, [number] * LANES)
+
+
+def _exponent(builder: Any, lanes: Any) -> tuple[Any, Any]:
+    """The bits of positive numbers, and the power of two nearest to each, plus 1,023."""
+    bits = builder.bitcast(lanes, _WHOLE)
+    return bits, builder.lshr(builder.add(bits, _all(_ONE - _HALF_ROOT)), _all(_FRACTION_BITS))
+
+
+@_instruction
+def exponent(_: Any, lanes: Any) -> Any:
+    """e of x = 2^e f with f from sqrt(1/2) to sqrt(2); -1,023 of 0."""
+
+    def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        _, power = _exponent(builder, given[0])
+        small = builder.sub(builder.trunc(power, _SMALL), ir.Constant(_SMALL, [1023] * LANES))
+        return builder.sitofp(small, _VECTOR)
+
+    return signature(_lanes, lanes), build
+
+
+@_instruction
+def fraction(_: Any, lanes: Any) -> Any:
+    """f of x = 2^e f; 1 of 0."""
+
+    def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        bits, power = _exponent(builder, given[0])
+        shift = builder.shl(builder.sub(power, _all(1023)), _all(_FRACTION_BITS))
+        return builder.bitcast(builder.sub(bits, shift), _VECTOR)
+
+    return signature(_lanes, lanes), build
+
+
+@_instruction
+def whole(_: Any, lanes: Any) -> Any:
+    """The whole number below or above, of numbers of at most nine digits: towards 0."""
+
+    def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        return builder.sitofp(builder.fptosi(given[0], _SMALL), _VECTOR)
+
+    return signature(_lanes, lanes), build
+
+
+@_instruction
+def two_to(_: Any, lanes: Any) -> Any:
+    """2^e for whole numbers e from -1,022 to 1,023."""
+
+    def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        power = builder.sext(builder.fptosi(given[0], _SMALL), _WHOLE)
+        return builder.bitcast(builder.shl(builder.add(power, _all(1023)), _all(_FRACTION_BITS)), _VECTOR)
+
+    return signature(_lanes, lanes), build
+
+
+@_instruction
+def put_columns(_: Any, rows: Any, first: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Write lanes as the columns of an array (., 4), from row `first` on."""
+    if (
+        not isinstance(rows, types.Array)
+        or rows.ndim != 2
+        or rows.layout != "C"
+        or rows.dtype != types.float64
+    ):
+        raise TypingError(f"columns lie in contiguous rows of float64, not in {rows}")
+
+    def build(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        at = builder.mul(
+            context.cast(builder, given[1], sig.args[1], types.intp), ir.Constant(ir.IntType(64), 4)
+        )
+        data = make_array(rows)(context, builder, given[0]).data
+        wide = ir.VectorType(ir.DoubleType(), 4 * LANES)
+        side = list(range(2 * LANES))
+        pairs = [
+            builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INDEX, 2 * LANES), side))
+            for x, y in (given[2:4], given[4:6])
+        ]
+        order = [column * LANES + row for row in range(LANES) for column in range(4)]
+        mixed = builder.shuffle_vector(*pairs, ir.Constant(ir.VectorType(_INDEX, 4 * LANES), order))
+        builder.store(mixed, builder.bitcast(builder.gep(data, [at]), wide.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return signature(types.none, rows, first, a, b, c, d), build
 
 
 @_instruction

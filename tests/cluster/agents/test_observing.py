@@ -247,7 +247,7 @@ async def test_it_sees_what_the_objects_in_the_api_server_say(
     assert differences(np.load(recorder / "second.npy"), await expected(region, "second", new)) == {}
 
     gone = paths.pods(region.namespace, next(name for name in before if "-b-" in name))
-    # Until the test lets it go: even a pod deleted at once is ending for a moment, in which the agent may decide.
+    # Held until it was looked at: a pod deleted at once is ending for a moment too, and the agent may decide.
     await region.api.patch(gone, {"metadata": {"finalizers": ["edgewright.test/hold"]}})
     await region.api.delete(gone, grace=0)
     after = await region.all_bound("first", 4, 60.0)

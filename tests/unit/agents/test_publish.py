@@ -17,7 +17,7 @@ BOUND: dict[str, Any] = {"conditions": [{"type": "PodScheduled", "status": "True
 
 @dataclass
 class Desk:
-    """A publisher over a real region, with nothing behind it: what it applies is kept, and seen by the region."""
+    """A publisher over a real region, with nothing behind it: what it applies is kept, the region told."""
 
     region: Region
     now: float = 100.0

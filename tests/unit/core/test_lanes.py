@@ -8,7 +8,21 @@ from hypothesis.extra import numpy as drawn
 from numba.core.errors import TypingError
 
 from edgewright.core.kernel import entry
-from edgewright.core.lanes import LANES, alike, larger, put, smaller, take, total, where_less
+from edgewright.core.lanes import (
+    LANES,
+    alike,
+    exponent,
+    fraction,
+    larger,
+    put,
+    put_columns,
+    smaller,
+    take,
+    total,
+    two_to,
+    where_less,
+    whole,
+)
 from edgewright.core.scenarios import random_scenarios, scenarios
 from edgewright.core.substrate import FloatArray
 
@@ -38,8 +52,41 @@ def test_lanes_calculate_like_numpy(a: FloatArray, b: FloatArray, x: float) -> N
     assert found == pytest.approx(LANES * x + (a - b).sum(), rel=1e-9, abs=1e-6)
 
 
+@entry
+def take_apart(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
+    """Writes 2^e, f of a = 2^e f, a / b and the whole part of b."""
+    for k in range(0, len(a), LANES):
+        here, other = take(a, k), take(b, k)
+        put_columns(out, k, two_to(exponent(here)), fraction(here), here / other, whole(other))
+
+
+@settings(deadline=None)
+@given(
+    drawn.arrays(np.float64, 3 * LANES, elements=st.floats(1e-300, 1e300)),
+    drawn.arrays(np.float64, 3 * LANES, elements=st.floats(-1e6, 1e6).filter(lambda x: abs(x) > 1e-3)),
+)
+def test_lanes_are_taken_apart_like_numpy_s(a: FloatArray, b: FloatArray) -> None:
+    out = np.zeros((len(a), 4))
+    take_apart(a, b, out)
+    power, rest, ratio, truncated = out.T
+    np.testing.assert_array_equal(power * rest, a)
+    assert set(np.frexp(power)[0]) == {0.5}, "powers of two"
+    assert (rest >= np.sqrt(0.5) * (1 - 1e-15)).all()
+    assert (rest <= np.sqrt(2.0) * (1 + 1e-15)).all()
+    np.testing.assert_array_equal(ratio, a / b)
+    np.testing.assert_array_equal(truncated, np.trunc(b))
+
+
+def test_nothing_is_taken_apart_as_2_to_the_smallest() -> None:
+    out = np.zeros((LANES, 4))
+    take_apart(np.zeros(LANES), np.ones(LANES), out)
+    assert (out[:, 1] == 1.0).all()
+
+
 def test_numbers_that_are_no_neighbours_are_refused() -> None:
     columns = np.zeros((LANES, LANES))
+    with pytest.raises(TypingError, match="columns lie in contiguous rows of float64, not in array"):
+        take_apart(columns[0], columns[0], columns.T)
     with pytest.raises(TypingError, match="lanes lie in contiguous rows of float64, not in array"):
         calculate(columns[:, 0], columns[0], 1.0, columns[1])
 

@@ -9,6 +9,7 @@ from edgewright.core.arrays import USER, DagArrays, compile_dag
 from edgewright.core.kernel import inlined
 from edgewright.core.masks import fits, static_mask
 from edgewright.core.replicas import replica_counts
+from edgewright.core.scenarios import LANES
 from edgewright.core.service import RESOURCES, ServiceDag
 from edgewright.core.settled import MEETINGS
 from edgewright.core.substrate import BoolArray, FloatArray, IntArray, Substrate
@@ -151,7 +152,7 @@ def make_pool(
         transfers=np.array([len(a.source) for a in arrays], np.int32),
         slots=slots,
         units=slots + pairs,
-        visits=slots + pairs * np.int32(hops),
+        visits=-(-(slots + pairs * np.int32(hops)) // LANES) * LANES,
         meetings=pairs * np.int32(MEETINGS),
         pipeline=np.array([a.pipeline for a in arrays], np.bool_),
         rate=np.array([a.rate for a in arrays]),

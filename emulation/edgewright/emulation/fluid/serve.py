@@ -5,7 +5,7 @@ import numpy as np
 from edgewright.core.arrays import LOST, DagArrays
 from edgewright.core.draws import queued
 from edgewright.core.kernel import inlined, kernel
-from edgewright.core.loaded import predict_fixed, write_level
+from edgewright.core.loaded import predict_fixed, write_levels
 from edgewright.core.outcome import lose
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import Settled, view
@@ -175,14 +175,14 @@ def _load(pool: Pool, script: Script, state: State, K: int, b: int) -> None:
 @kernel
 def _levels(state: State, work: Work, period: float, b: int) -> None:
     """What waits need of every station; queues in the middle of the period."""
-    rho, backlog = state.rho[b], state.backlog[b]
+    rho, backlog, queue = state.rho[b], state.backlog[b], work.queue
     for station in range(len(rho)):
-        queue = 0.0
+        queue[station] = 0.0
         if rho[station] > 1.0 or backlog[station] > 0.0:
             later = queued(backlog[station], rho[station], period)
-            queue = (backlog[station] + later) / 2.0
+            queue[station] = (backlog[station] + later) / 2.0
             backlog[station] = later
-        write_level(work.level[station], rho[station], queue)
+    write_levels(work.level, rho, queue)
 
 
 @kernel

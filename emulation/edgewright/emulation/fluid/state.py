@@ -139,7 +139,9 @@ class Work(NamedTuple):
     meeting: Meeting
     times: Times
     level: FloatArray
-    """(stations, LEVELS), queues in the middle of the period."""
+    """(stations, LEVELS)."""
+    queue: FloatArray
+    """(stations,) seconds of queued work in the middle of the period."""
     left: FloatArray
     """(R,)."""
     nothing: FloatArray
@@ -262,6 +264,7 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
         meeting=make_meeting(T, infra.path.shape[2] + 3),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
         level=np.zeros((stations, LEVELS)),
+        queue=np.zeros(stations),
         left=np.zeros(len(RESOURCES)),
         nothing=np.zeros(len(RESOURCES)),
         delay=np.zeros(infra.nodes),
