@@ -156,7 +156,7 @@ def _all(number: int) -> Any:
 
 
 def _exponent(builder: Any, lanes: Any) -> tuple[Any, Any]:
-    """The bits of positive numbers, and the power of two nearest to each, plus 1,023."""
+    """The bits of positive numbers, and the exponent of the power of two nearest to each, plus 1,023."""
     bits = builder.bitcast(lanes, _WHOLE)
     return bits, builder.lshr(builder.add(bits, _all(_ONE - _HALF_ROOT)), _all(_FRACTION_BITS))
 
@@ -187,7 +187,7 @@ def fraction(_: Any, lanes: Any) -> Any:
 
 @_instruction
 def whole(_: Any, lanes: Any) -> Any:
-    """The whole number below or above, of numbers of at most nine digits: towards 0."""
+    """The whole part of numbers of at most nine digits."""
 
     def build(_: Any, builder: Any, __: Any, given: Any) -> Any:
         return builder.sitofp(builder.fptosi(given[0], _SMALL), _VECTOR)
