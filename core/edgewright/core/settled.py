@@ -85,7 +85,7 @@ def float_size(U: int, H: int, X: int) -> int:
 
 @kernel
 def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: int) -> Settled:
-    """A Settled in two flat arrays: at most U units, H (whole LANES) visits, X meetings, J jobs, K scenarios."""
+    """A Settled in two flat arrays: up to U units, H (in LANES) visits, X meetings, J jobs, K scenarios."""
     a = J + 1
     b = a + 2 * U + 1
     c = b + H
