@@ -31,7 +31,7 @@ from edgewright.core.request import Request, add_overlap, write_times
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled, Times
 from edgewright.core.substrate import FloatArray
-from edgewright.core.waiting import OVERLOAD, RHO_CAP, inverse_of, own_share
+from edgewright.core.waiting import OVERLOAD, RHO_CAP, own_share
 
 LN2 = math.log(2.0)
 POWERS = tuple(
@@ -48,10 +48,9 @@ LEVELS = 4
 
 @inlined
 def write_levels(level: FloatArray, rho: FloatArray, queue: FloatArray) -> None:
-    """(stations, LEVELS) from utilisation and queue (stations,) of each."""
+    """(stations, LEVELS) from utilisation and queue (stations,) of each; stations in whole LANES."""
     one, idle, overload = alike(1.0), alike(0.0), alike(OVERLOAD)
-    together = len(rho) - len(rho) % LANES
-    for k in range(0, together, LANES):
+    for k in range(0, len(rho), LANES):
         load = take(rho, k)
         capped = smaller(load, alike(RHO_CAP))
         some, slack, rest = larger(load, alike(1e-300)), one - capped, fraction(capped)
@@ -65,18 +64,6 @@ def write_levels(level: FloatArray, rho: FloatArray, queue: FloatArray) -> None:
         )
         slack = some * (rest + 1.0) * divided
         put_columns(level, k, exponent(capped) + s * value, slack, inverse, take(queue, k))
-    for station in range(together, len(rho)):
-        _write_level(level[station], rho[station], queue[station])
-
-
-@inlined
-def _write_level(level: FloatArray, rho: float, queue: float) -> None:
-    """(LEVELS,) of a station."""
-    capped = min(rho, RHO_CAP)
-    level[LOG], level[SLACK], level[INVERSE], level[QUEUE] = -np.inf, 1.0, 0.0, queue
-    if rho > 0.0:
-        level[LOG], level[SLACK] = math.log(capped) / LN2, 1.0 / (1.0 - capped)
-        level[INVERSE] = inverse_of(rho)
 
 
 @inlined

@@ -60,14 +60,13 @@ def meet_all(
         bend = out.bend if of_users else out.inner
         first, last = (dag.inner_pairs, len(dag.transfer_pairs)) if of_users else (0, dag.inner_pairs)
         stages = 0 if of_users else len(dag.stage_pairs)
-        if not of_users:
-            out.meets[1] = 0
-        out.meets[0] = out.meets[1]
         if of_users:
             for h in range(out.visit[out.first[len(out.first) - 1]]):
                 bend[h] = out.inner[h]
         else:
             bend[:] = 0.0
+            out.meets[1] = 0
+        out.meets[0] = out.meets[1]
         for d in range(draws if last > first or stages > 0 else 0):
             for m in dag.order:
                 req.chosen[m] = (

@@ -41,8 +41,10 @@ def fix(
     M, T, several = len(dag.work), len(dag.source), False
     for m in range(M):
         several = several or lay.placed[m] > 1
-    first = _recall_inner(dag, lay, out) if kept else 0
-    at = first if kept else _fix_inner(dag, infra, lay, out)
+    if kept:
+        first = at = _recall_inner(dag, lay, out)
+    else:
+        first, at = 0, _fix_inner(dag, infra, lay, out)
     for t in range(T):
         if _of_users(dag, t):
             at = _fix_transfer(dag, infra, lay, out, t, at)

@@ -31,8 +31,11 @@ class _Model(PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, kind, _VECTOR)
 
 
-def _shuffled(builder: Any, vector: Any, order: list[int]) -> Any:
-    return builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(_INDEX, len(order)), order))
+def _shuffled(builder: Any, vector: Any, order: list[int], other: Any = None) -> Any:
+    """Numbers of a vector, and of another that is counted on behind it."""
+    return builder.shuffle_vector(
+        vector, other or vector, ir.Constant(ir.VectorType(_INDEX, len(order)), order)
+    )
 
 
 def _spread(builder: Any, number: Any) -> Any:
@@ -70,22 +73,26 @@ def _instruction(build: Any) -> Any:
     return intrinsic(build)
 
 
-def _row(kind: Any) -> Any:
+def _packed(kind: Any, dimensions: int, what: str) -> Any:
     """The type of an array that lanes may lie in; TypingError for any other."""
     if (
         not isinstance(kind, types.Array)
-        or kind.ndim != 1
+        or kind.ndim != dimensions
         or kind.layout != "C"
         or kind.dtype != types.float64
     ):
-        raise TypingError(f"lanes lie in contiguous rows of float64, not in {kind}")
+        raise TypingError(f"{what} lie in contiguous rows of float64, not in {kind}")
     return kind
 
 
-def _place(context: Any, builder: Any, kind: Any, array: Any, first: Any) -> Any:
+def _row(kind: Any) -> Any:
+    return _packed(kind, 1, "lanes")
+
+
+def _place(context: Any, builder: Any, kind: Any, array: Any, first: Any, vector: Any = _VECTOR) -> Any:
     """Where lanes lie in an array."""
     data = make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
 
 
 @_instruction
@@ -209,31 +216,19 @@ def two_to(_: Any, lanes: Any) -> Any:
 @_instruction
 def put_columns(_: Any, rows: Any, first: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Write lanes as the columns of an array (., 4), from row `first` on."""
-    if (
-        not isinstance(rows, types.Array)
-        or rows.ndim != 2
-        or rows.layout != "C"
-        or rows.dtype != types.float64
-    ):
-        raise TypingError(f"columns lie in contiguous rows of float64, not in {rows}")
 
     def build(context: Any, builder: Any, sig: Any, given: Any) -> Any:
-        at = builder.mul(
-            context.cast(builder, given[1], sig.args[1], types.intp), ir.Constant(ir.IntType(64), 4)
-        )
-        data = make_array(rows)(context, builder, given[0]).data
-        wide = ir.VectorType(ir.DoubleType(), 4 * LANES)
-        side = list(range(2 * LANES))
-        pairs = [
-            builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INDEX, 2 * LANES), side))
-            for x, y in (given[2:4], given[4:6])
-        ]
-        order = [column * LANES + row for row in range(LANES) for column in range(4)]
-        mixed = builder.shuffle_vector(*pairs, ir.Constant(ir.VectorType(_INDEX, 4 * LANES), order))
-        builder.store(mixed, builder.bitcast(builder.gep(data, [at]), wide.as_pointer()), align=8)
+        at = context.cast(builder, given[1], sig.args[1], types.intp)
+        at = builder.mul(at, ir.Constant(at.type, 4))
+        behind = list(range(2 * LANES))
+        left = _shuffled(builder, given[2], behind, given[3])
+        right = _shuffled(builder, given[4], behind, given[5])
+        by_row = [column * LANES + row for row in range(LANES) for column in range(4)]
+        mixed = _shuffled(builder, left, by_row, right)
+        builder.store(mixed, _place(context, builder, rows, given[0], at, mixed.type), align=8)
         return context.get_dummy_value()
 
-    return signature(types.none, rows, first, a, b, c, d), build
+    return signature(types.none, _packed(rows, 2, "columns"), first, a, b, c, d), build
 
 
 @_instruction

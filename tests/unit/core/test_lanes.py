@@ -80,6 +80,7 @@ def test_lanes_are_taken_apart_like_numpy_s(a: FloatArray, b: FloatArray) -> Non
 def test_nothing_is_taken_apart_as_2_to_the_smallest() -> None:
     out = np.zeros((LANES, 4))
     take_apart(np.zeros(LANES), np.ones(LANES), out)
+    assert (out[:, 0] == 0.0).all()
     assert (out[:, 1] == 1.0).all()
 
 

@@ -37,7 +37,6 @@ class ParallelCity(ParallelEnv[str, Observation, IntArray]):  # type: ignore[mis
         self.observation_spaces = dict.fromkeys(self.possible_agents, seen)
         self.action_spaces = dict.fromkeys(self.possible_agents, chosen)
         self._choice = np.zeros((1, len(self.possible_agents), slots), np.int32)
-        self._pending = np.full(slots, nodes, np.int32)
         self._seeds = np.random.default_rng()
 
     def observation_space(self, agent: str) -> spaces.Box:
@@ -69,8 +68,9 @@ class ParallelCity(ParallelEnv[str, Observation, IntArray]):  # type: ignore[mis
         dict[str, dict[str, Any]],
     ]:
         """Apply the actions (agents without one keep 'pending'), serve a period; the end is a truncation."""
-        choice, pending = self._choice, self._pending
-        choice[0] = [actions.get(agent, pending) for agent in self.possible_agents]
+        choice = self._choice
+        for g, agent in enumerate(self.possible_agents):
+            choice[0, g] = actions.get(agent, self.simulator.nodes)
         self.simulator.step(choice)
         agents, over = self.agents, self.simulator.over
         told = (

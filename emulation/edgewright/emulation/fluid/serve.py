@@ -177,12 +177,12 @@ def _levels(state: State, work: Work, period: float, b: int) -> None:
     """What waits need of every station; queues in the middle of the period."""
     rho, backlog, queue = state.rho[b], state.backlog[b], work.queue
     for station in range(len(rho)):
-        queue[station] = 0.0
+        work.rho[station], queue[station] = rho[station], 0.0
         if rho[station] > 1.0 or backlog[station] > 0.0:
             later = queued(backlog[station], rho[station], period)
             queue[station] = (backlog[station] + later) / 2.0
             backlog[station] = later
-    write_levels(work.level, rho, queue)
+    write_levels(work.level, work.rho, queue)
 
 
 @kernel

@@ -10,6 +10,7 @@ from edgewright.core.meetings import Meeting, make_meeting
 from edgewright.core.outcome import PROCESSING
 from edgewright.core.request import Request, make_request
 from edgewright.core.rewards import SUMS
+from edgewright.core.scenarios import LANES
 from edgewright.core.service import RESOURCES
 from edgewright.core.settled import Times, float_size, int_size, make_times
 from edgewright.core.stations import Infrastructure, Layout, empty_layout
@@ -139,9 +140,11 @@ class Work(NamedTuple):
     meeting: Meeting
     times: Times
     level: FloatArray
-    """(stations, LEVELS)."""
+    """(stations in whole LANES, LEVELS)."""
+    rho: FloatArray
+    """(stations in whole LANES,) utilisation, 0 beyond the last station."""
     queue: FloatArray
-    """(stations,) seconds of queued work in the middle of the period."""
+    """The same of seconds of queued work in the middle of the period."""
     left: FloatArray
     """(R,)."""
     nothing: FloatArray
@@ -256,6 +259,7 @@ def make_state(
 def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
     """Work space for any template of `pool`."""
     M, T, stations = pool.mask.shape[1], int(pool.transfers.max()), len(infra.capacity)
+    lanes = -(-stations // LANES) * LANES
     start, pair_start = np.zeros(M + 1, np.int32), np.zeros(T + 1, np.int32)
     start[-1], pair_start[-1] = pool.slots.max(), pool.pair_start.max()
     return Work(
@@ -263,8 +267,9 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
         request=make_request(M, T, stations, K),
         meeting=make_meeting(T, infra.path.shape[2] + 3),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
-        level=np.zeros((stations, LEVELS)),
-        queue=np.zeros(stations),
+        level=np.zeros((lanes, LEVELS)),
+        rho=np.zeros(lanes),
+        queue=np.zeros(lanes),
         left=np.zeros(len(RESOURCES)),
         nothing=np.zeros(len(RESOURCES)),
         delay=np.zeros(infra.nodes),
