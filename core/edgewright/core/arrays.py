@@ -79,7 +79,8 @@ class DagArrays(NamedTuple):
     stage_pairs: IntArray
     """(., 2) stages of which neither waits for the other."""
     transfer_pairs: IntArray
-    """(., 2) transfers of which neither waits for the other; those with a transfer of the users come last."""
+    """(., 2) transfers of which neither waits for the other; sorted by the first;
+    those with a transfer of the users come last, and it comes first in them."""
     inner_pairs: int
     """How many of them have none."""
 
@@ -248,11 +249,14 @@ def _overlaps(
     together = np.triu(together, 1)
     stages = np.argwhere(together[:M, :M])
     transfers = np.argwhere(together[M:, M:])
-    of_users = np.array([USER in row[:2] for row in rows], bool)[transfers].any(axis=1)
+    of_users = np.array([USER in row[:2] for row in rows], bool)
+    backward = of_users[transfers[:, 1]]
+    transfers[backward] = transfers[backward, ::-1]
+    leads = of_users[transfers[:, 0]]
     return {
         "stage_pairs": _ints(stages).reshape(-1, 2),
-        "transfer_pairs": _ints(transfers[np.argsort(of_users, kind="stable")]).reshape(-1, 2),
-        "inner_pairs": int((~of_users).sum()),
+        "transfer_pairs": _ints(transfers[np.lexsort((*transfers.T[::-1], leads))]).reshape(-1, 2),
+        "inner_pairs": int((~leads).sum()),
     }
 
 

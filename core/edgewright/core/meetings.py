@@ -8,8 +8,8 @@ from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined
 from edgewright.core.overlap import (
     PAYLOAD_POINTS,
+    POINTS,
     WORK_POINTS,
-    apart,
     begin_idle,
     choose,
     meet,
@@ -19,24 +19,33 @@ from edgewright.core.overlap import (
 from edgewright.core.request import Request
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import SHARED, Settled
-from edgewright.core.stations import Infrastructure, Layout, bit, station_rate
+from edgewright.core.stations import Bits, Infrastructure, Layout, station_rate
 from edgewright.core.substrate import FloatArray, IntArray
 
 
 class Meeting(NamedTuple):
     """Work space of `fix`: two transfers of one request that meet."""
 
-    pair: IntArray
-    """(T,) the node pair of each transfer."""
-    visit: IntArray
-    """(2, most hops) the visits of either to stations that they share and that slow one of them."""
-    slow: FloatArray
-    """(2, most hops) seconds that either loses there per bit that both send at once."""
+    unit: IntArray
+    """(T,) the unit of each transfer."""
+    bits: Bits
+    """(T,) `Layout.bits` of each."""
+    end: FloatArray
+    """(T,) seconds: when each has surely ended, on idle stations."""
+    place: IntArray
+    """(stations,) the visits of unit `marked[0]`, which is -1 for none; -1 at all others."""
+    marked: IntArray
 
 
-def make_meeting(transfers: int, hops: int) -> Meeting:
-    """Empty work space for routes of up to `hops` stations."""
-    return Meeting(np.zeros(transfers, np.int32), np.zeros((2, hops), np.int32), np.zeros((2, hops)))
+def make_meeting(transfers: int, stations: int) -> Meeting:
+    """Empty work space."""
+    return Meeting(
+        unit=np.zeros(transfers, np.int32),
+        bits=np.zeros(transfers, np.int64),
+        end=np.zeros(transfers),
+        place=np.full(stations, -1, np.int32),
+        marked=np.full(1, -1, np.int32),
+    )
 
 
 @inlined
@@ -77,11 +86,17 @@ def meet_all(
                 a, b = dag.stage_pairs[p, 0], dag.stage_pairs[p, 1]
                 _stages_meet(dag, infra, lay, req, out, bend, a, b, 1.0 / draws)
             for t in range(len(dag.source)):
-                space.pair[t] = pair_of(dag, lay, req.chosen, t)
+                pair = pair_of(dag, lay, req.chosen, t)
+                space.unit[t] = out.first[len(dag.work) + t] + pair - lay.pair_start[t]
+                space.bits[t] = lay.bits[pair]
+                space.end[t] = req.begin[len(dag.work) + t] + PAYLOAD_POINTS[POINTS - 1] * lay.ideal[pair]
+            begin = req.begin[len(dag.work) :]
             for p in range(first, last):
                 e, f = dag.transfer_pairs[p, 0], dag.transfer_pairs[p, 1]
-                if lay.bits[space.pair[e]] & lay.bits[space.pair[f]] != 0:
-                    _transfers_meet(dag, infra, lay, req, space, out, bend, e, f, 1.0 / draws)
+                together = (begin[e] < space.end[f]) & (begin[f] < space.end[e])
+                if together & (space.bits[e] & space.bits[f] != 0):
+                    _transfers_meet(dag, infra, begin, space, out, bend, e, f, 1.0 / draws)
+            _mark(out, space, -1)
         if not of_users:
             out.meets[1] = out.meets[0]
 
@@ -113,11 +128,24 @@ def _stages_meet(
 
 
 @inlined
+def _mark(out: Settled, space: Meeting, unit: int) -> None:
+    """Let `space.place` tell the visits of `unit`, -1 for none."""
+    marked = space.marked[0]
+    if unit != marked:
+        if marked >= 0:
+            for h in range(out.visit[marked], out.last[marked]):
+                space.place[out.station[h]] = -1
+        if unit >= 0:
+            for h in range(out.visit[unit], out.last[unit]):
+                space.place[out.station[h]] = h
+        space.marked[0] = unit
+
+
+@inlined
 def _transfers_meet(
     dag: DagArrays,
     infra: Infrastructure,
-    lay: Layout,
-    req: Request,
+    begin: FloatArray,
     space: Meeting,
     out: Settled,
     bend: FloatArray,
@@ -125,75 +153,66 @@ def _transfers_meet(
     f: int,
     weight: float,
 ) -> None:
-    M, pair, other, found = len(dag.work), space.pair[e], space.pair[f], 0
-    cap, cap_other = lay.cap[pair], lay.cap[other]
-    sizes, caps = (dag.size[e], dag.size[f]), (cap, cap_other)
-    starts = (req.begin[M + e], req.begin[M + f])
-    if apart(sizes, caps, starts, PAYLOAD_POINTS):
-        return
-    at = out.visit[out.first[M + e] + pair - lay.pair_start[e]]
-    at_other = out.visit[out.first[M + f] + other - lay.pair_start[f]]
-    for h in range(lay.hops[pair]):
-        station = lay.route[pair, h]
-        if lay.bits[other] & bit(station) == 0:
-            continue
-        for i in range(lay.hops[other]):
-            if lay.route[other, i] == station:
-                rate = station_rate(dag, infra, station)
-                if rate < cap + cap_other:
-                    space.visit[0, found], space.visit[1, found] = at + h, at_other + i
-                    space.slow[0, found] = slower(rate, cap, cap_other)
-                    space.slow[1, found] = slower(rate, cap_other, cap)
-                    found += 1
-                break
-    if found > 0:
-        both = weight * meet(sizes, caps, starts, PAYLOAD_POINTS)
-        _enter(out, bend, M + e, space.visit[0], space.slow[0], found, both, weight < 1.0)
-        _enter(out, bend, M + f, space.visit[1], space.slow[1], found, both, weight < 1.0)
+    unit, other = space.unit[e], space.unit[f]
+    caps, starts = (out.cap[unit], out.cap[other]), (begin[e], begin[f])
+    both = weight * meet((dag.size[e], dag.size[f]), caps, starts, PAYLOAD_POINTS)
+    _mark(out, space, unit)
+    for one in range(2):
+        job = len(dag.work) + (f if one else e)
+        _enter(
+            dag, infra, space, out, bend, job, other, one == 1, caps[one], caps[1 - one], both, weight < 1.0
+        )
 
 
 @inlined
 def _enter(
+    dag: DagArrays,
+    infra: Infrastructure,
+    space: Meeting,
     out: Settled,
     bend: FloatArray,
     job: int,
-    visit: IntArray,
-    slow: FloatArray,
-    found: int,
+    other: int,
+    itself: bool,
+    cap: float,
+    cap_other: float,
     both: float,
     several: bool,
 ) -> None:
-    """Note what a job loses where it meets another: at one station as that visit's `bend`, else as a row.
+    """Note what a job loses where the marked unit meets the `other`: at one station as `bend`, else as a row.
 
-    Of `several` draws, one like an earlier one adds to its row.
+    `itself`: the job uses the other unit. Of `several` draws, one like an earlier one adds to its row.
     """
-    count, worst = 0, 0
-    for i in range(found):
-        if slow[i] > 0.0:
-            visit[count], slow[count] = visit[i], slow[i]
-            worst = count if slow[count] > slow[worst] else worst
-            count += 1
-    if count == 0:
-        return
-    row = out.meets[0]
-    if count == 1 or row == len(out.meet_job):
-        bend[visit[worst]] += slow[worst] * both
-        return
-    out.meet_job[row] = job
+    row, count, worst, most = out.meets[0], 0, 0, 0.0
     visits = out.meet_visit[row * SHARED : (row + 1) * SHARED]
     bends = out.meet_bend[row * SHARED : (row + 1) * SHARED]
-    for i in range(SHARED):
-        visits[i] = visit[i if i < count else 0]
-        bends[i] = slow[i] * both if i < count else 0.0
-    for i in range(SHARED, count):
-        least = 0
-        for j in range(1, SHARED):
-            if bends[j] < bends[least]:
-                least = j
-        if slow[i] * both > bends[least]:
-            visits[least], bends[least] = visit[i], slow[i] * both
-    if not (several and _joined(out, row)):
-        out.meets[0] += 1
+    for i in range(out.visit[other], out.last[other]):
+        station = out.station[i]
+        h = space.place[station]
+        if h < 0:
+            continue
+        lost = slower(station_rate(dag, infra, station), cap, cap_other) * both
+        if lost <= 0.0:
+            continue
+        visit = i if itself else h
+        if lost > most:
+            worst, most = visit, lost
+        at = count
+        if count >= SHARED:
+            at = 0
+            for j in range(1, SHARED):
+                at = j if bends[j] < bends[at] else at
+        if count < SHARED or lost > bends[at]:
+            visits[at], bends[at] = visit, lost
+        count += 1
+    if count == 1 or (count > 1 and row == len(out.meet_job) - 1):
+        bend[worst] += most
+    elif count > 1:
+        for i in range(count, SHARED):
+            visits[i], bends[i] = visits[0], 0.0
+        out.meet_job[row] = job
+        if not (several and _joined(out, row)):
+            out.meets[0] += 1
 
 
 @inlined

@@ -143,17 +143,17 @@ def reach(dag: DagArrays, infra: Infrastructure, lay: Layout, miss: FloatArray) 
     success = 1.0
     for m in range(len(lay.placed)):
         for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
-            success *= _visit(infra, miss, lay.node[slot])
+            success *= once(infra, miss, lay.node[slot])
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
             for h in range(lay.hops[pair]):
-                success *= _visit(infra, miss, infra.element[lay.route[pair, h]])
+                success *= once(infra, miss, infra.element[lay.route[pair, h]])
     return success
 
 
 @inlined
-def _visit(infra: Infrastructure, miss: FloatArray, station: int) -> float:
-    """Success of a station counted once: its miss probability is reset to 1."""
+def once(infra: Infrastructure, miss: FloatArray, station: int) -> float:
+    """Success of a station that counts once: its miss probability is 1 from now on."""
     success: float = 1.0 - (1.0 - miss[station]) * (1.0 - infra.success[station])
     miss[station] = 1.0
     return success

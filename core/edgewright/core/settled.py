@@ -39,6 +39,10 @@ class Settled(NamedTuple):
     """(U,) x, seconds."""
     fixed: FloatArray
     """(U,) d, seconds."""
+    cap: FloatArray
+    """(U,) bit/s of the narrowest hop of a node pair."""
+    met: FloatArray
+    """(U,) probability that a request uses the unit."""
     own: FloatArray
     """(U,) utilisation by one request per second of the replica's CPU limit, 0 without one; of the narrowest
     hop by what the node pair carries."""
@@ -53,9 +57,9 @@ class Settled(NamedTuple):
     meet_bend: FloatArray
     """(X x SHARED,) overlap there in seconds on an idle station: the largest counts."""
     used: IntArray
-    """(1,) stations with load."""
+    """(2,) entries of `touched`, and how many of them, the first ones, are not of the users' transfers."""
     touched: IntArray
-    """(G,) those stations, each once: a DAG's load is added up in every period."""
+    """(G,) stations with load, of either kind each once: a DAG's load is added up in every period."""
     load: FloatArray
     """(G,) their utilisation by one request per second."""
     reached: FloatArray
@@ -75,12 +79,12 @@ class Times(NamedTuple):
 
 def int_size(U: int, H: int, X: int, J: int, K: int) -> int:
     """Length of the integers of a Settled."""
-    return (J + 1) + (2 * U + 1) + 2 * H + J * K + 3 + X * (1 + SHARED)
+    return (J + 1) + (2 * U + 1) + 2 * H + J * K + 4 + X * (1 + SHARED)
 
 
 def float_size(U: int, H: int, X: int) -> int:
     """Length of its floats."""
-    return 5 * H + 3 * U + X * SHARED + 1
+    return 5 * H + 5 * U + X * SHARED + 1
 
 
 @kernel
@@ -94,7 +98,7 @@ def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: 
     f = e + X
     g = f + X * SHARED
     p = 5 * H
-    q = p + 3 * U
+    q = p + 5 * U
     return Settled(
         first=ints[:a],
         visit=ints[a : a + U + 1],
@@ -106,13 +110,15 @@ def view(ints: IntArray, floats: FloatArray, U: int, H: int, X: int, J: int, K: 
         inner=floats[3 * H : 4 * H],
         ideal=floats[p : p + U],
         fixed=floats[p + U : p + 2 * U],
-        own=floats[p + 2 * U : q],
+        cap=floats[p + 2 * U : p + 3 * U],
+        met=floats[p + 3 * U : p + 4 * U],
+        own=floats[p + 4 * U : q],
         pick=ints[d:e],
         meets=ints[g : g + 2],
         meet_job=ints[e:f],
         meet_visit=ints[f:g],
         meet_bend=floats[q : q + X * SHARED],
-        used=ints[g + 2 : g + 3],
+        used=ints[g + 2 : g + 4],
         touched=ints[c:d],
         load=floats[4 * H : p],
         reached=floats[q + X * SHARED : q + X * SHARED + 1],

@@ -5,7 +5,7 @@ import numpy as np
 from edgewright.core.arrays import DagArrays
 from edgewright.core.kernel import inlined, kernel
 from edgewright.core.meetings import Meeting, meet_all
-from edgewright.core.outcome import reach
+from edgewright.core.outcome import once
 from edgewright.core.overlap import choose, pair_of
 from edgewright.core.request import Request
 from edgewright.core.scenarios import Scenarios
@@ -13,10 +13,19 @@ from edgewright.core.settled import Settled
 from edgewright.core.stations import (
     Infrastructure,
     Layout,
+    add_load,
+    arrange,
+    bit,
     container_rho,
+    find_routes,
+    forget,
+    nowhere,
     pairs,
     station_rate,
+    transfer_load,
+    weigh_stages,
 )
+from edgewright.core.substrate import FloatArray, IntArray
 from edgewright.core.waiting import stretch_power, stretch_scale
 
 
@@ -28,38 +37,40 @@ def fix(
     lay: Layout,
     req: Request,
     space: Meeting,
+    assign: IntArray,
     kept: bool,
     out: Settled,
 ) -> None:
-    """Compact a placement whose every stage has a replica, settled with its utilisation, into `out`.
+    """Settle the placement `assign` (S,), whose every stage has a replica, compactly into `out`.
 
-    `req` and `space` are work space. The layout gets the ideal times that `time` gives it on idle stations.
-    Branches overlap as in `overlap.overlap`, every meeting's share apart from the stretch of its stations.
+    `lay`, `req` and `space` are work space. Branches overlap as in `overlap.overlap`, every meeting's share
+    apart from the stretch of its stations.
     `kept`: `out` is of this placement with its users elsewhere, who call a single stage; so all that they do
-    not send themselves starts as much later, and meets as before; and replicas are chosen as before.
+    not send themselves is as before but starts as much later, and replicas are chosen as before.
     """
     M, T, several = len(dag.work), len(dag.source), False
+    arrange(dag, infra, lay, assign, True)
     for m in range(M):
         several = several or lay.placed[m] > 1
-    if kept:
-        first = at = _recall_inner(dag, lay, out)
-    else:
-        first, at = 0, _fix_inner(dag, infra, lay, out)
+    for t in range(T):
+        if not kept or _of_users(dag, t):
+            find_routes(dag, infra, lay, t)
+    inner = _recall_inner(dag, lay, out) if kept else _fix_inner(dag, infra, lay, out)
+    at = inner
+    forget(lay)
     for t in range(T):
         if _of_users(dag, t):
             at = _fix_transfer(dag, infra, lay, out, t, at)
     out.visit[out.first[M + T]] = at
-    for h in range(first, at):
+    for h in range(inner if kept else 0, at):
         k = out.scale[h]
         out.power[h], out.scale[h] = stretch_power(k), stretch_scale(k)
+    out.used[0] = out.used[1]
+    _keep_load(dag, lay, out)
     if several and not kept:
         _choose_units(dag, infra, table, lay, req, out)
     meet_all(dag, infra, table, lay, req, space, several, kept, out)
-    out.used[0] = lay.used[0]
-    for i in range(lay.used[0]):
-        out.touched[i] = lay.touched[i]
-        out.load[i] = lay.rho[lay.touched[i]] / dag.rate
-    out.reached[0] = reach(dag, infra, lay, req.touch)
+    out.reached[0] = _reach(infra, out, req.touch)
 
 
 @inlined
@@ -85,7 +96,7 @@ def _fix_inner(dag: DagArrays, infra: Infrastructure, lay: Layout, out: Settled)
             at += 1
             limited = dag.cores[m] < infra.cores[node]
             alone = container_rho(dag, lay, m, slot, speed) / dag.rate
-            out.own[unit] = alone if limited else 0.0
+            out.own[unit], out.met[unit] = alone if limited else 0.0, lay.share[slot]
             lay.stage_ideal[slot] = dag.work[m] / speed if dag.work[m] > 0.0 else 0.0
             lay.stage_fixed[slot] = infra.compute_delay[node]
             out.ideal[unit], out.fixed[unit] = lay.stage_ideal[slot], lay.stage_fixed[slot]
@@ -94,15 +105,20 @@ def _fix_inner(dag: DagArrays, infra: Infrastructure, lay: Layout, out: Settled)
         out.first[len(dag.work) + t] = unit
         unit += pairs(dag, lay, t)
     out.first[len(dag.work) + len(dag.source)] = unit
+    forget(lay)
     for t in range(len(dag.source)):
         if not _of_users(dag, t):
             at = _fix_transfer(dag, infra, lay, out, t, at)
+    weigh_stages(dag, infra, lay)
+    out.used[0] = 0
+    _keep_load(dag, lay, out)
+    out.used[1] = out.used[0]
     return at
 
 
 @inlined
 def _recall_inner(dag: DagArrays, lay: Layout, out: Settled) -> int:
-    """Give the layout the times that `_fix_inner` found of this placement; how many visits these make."""
+    """Give the layout what `_fix_inner` found of this placement; how many visits these make."""
     at = 0
     for m in range(len(dag.work)):
         unit = out.first[m]
@@ -113,7 +129,15 @@ def _recall_inner(dag: DagArrays, lay: Layout, out: Settled) -> int:
         if not _of_users(dag, t):
             unit = out.first[len(dag.work) + t]
             for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
-                lay.ideal[pair], lay.fixed[pair] = out.ideal[unit], out.fixed[unit]
+                lay.ideal[pair], lay.fixed[pair], lay.cap[pair] = (
+                    out.ideal[unit],
+                    out.fixed[unit],
+                    out.cap[unit],
+                )
+                bits = 0
+                for h in range(out.visit[unit], out.last[unit]):
+                    bits |= bit(out.station[h])
+                lay.bits[pair] = bits
                 at, unit = out.last[unit], unit + 1
     return at
 
@@ -126,15 +150,46 @@ def _fix_transfer(dag: DagArrays, infra: Infrastructure, lay: Layout, out: Settl
         cap = lay.cap[pair]
         lay.ideal[pair] = dag.size[t] / cap if cap > 0.0 else 0.0
         lay.fixed[pair] = lay.fixed[pair] if cap > 0.0 else np.inf
-        out.visit[unit], out.last[unit] = at, at + lay.hops[pair]
+        load, bits = transfer_load(dag, lay, t, pair), 0
+        out.visit[unit] = at
         for h in range(lay.hops[pair]):
             station = lay.route[pair, h]
-            out.station[at], out.scale[at] = station, station_rate(dag, infra, station) / cap
+            if station == nowhere(infra):
+                break
+            rate = station_rate(dag, infra, station)
+            out.station[at], out.scale[at] = station, rate / cap
+            bits |= bit(station)
+            add_load(lay, station, load / rate)
             at += 1
-        out.ideal[unit], out.fixed[unit] = lay.ideal[pair], lay.fixed[pair]
+        out.last[unit], lay.bits[pair] = at, bits
+        out.ideal[unit], out.fixed[unit], out.cap[unit] = lay.ideal[pair], lay.fixed[pair], cap
         out.own[unit] = dag.times[t] * lay.ideal[pair] * lay.joint[pair]
+        out.met[unit] = lay.joint[pair]
         unit += 1
     return at
+
+
+@inlined
+def _keep_load(dag: DagArrays, lay: Layout, out: Settled) -> None:
+    """Add the layout's load to what `out` has."""
+    used = out.used[0]
+    for i in range(lay.used[0]):
+        out.touched[used + i] = lay.touched[i]
+        out.load[used + i] = lay.rho[lay.touched[i]] / dag.rate
+    out.used[0] = used + lay.used[0]
+
+
+@inlined
+def _reach(infra: Infrastructure, out: Settled, miss: FloatArray) -> float:
+    """`outcome.reach` of a settled placement."""
+    units = out.first[len(out.first) - 1]
+    for unit in range(units):
+        for h in range(out.visit[unit], out.last[unit]):
+            miss[infra.element[out.station[h]]] *= 1.0 - out.met[unit]
+    success = 1.0
+    for h in range(out.visit[units]):
+        success *= once(infra, miss, infra.element[out.station[h]])
+    return success
 
 
 @kernel

@@ -140,40 +140,78 @@ def settle(
     `whole`: traffic is split over placed replicas; otherwise over all slots, so that adding replicas to a
     partial placement never lowers another's load.
     """
-    _arrange(lay, assign, whole)
-    _share(dag, infra, lay)
-    for station in lay.touched[: lay.used[0]]:
-        lay.rho[station] = 0.0
-    lay.used[0] = 0
+    arrange(dag, infra, lay, assign, whole)
+    forget(lay)
     for t in range(len(dag.source)):
-        source, target = dag.source[t], dag.target[t]
-        width = replicas(lay, target)
-        for i in range(replicas(lay, source)):
-            for j in range(width):
-                pair = lay.pair_start[t] + i * width + j
-                lay.joint[pair] = _joint(dag, infra, lay, source, i, target, j)
-                _route(dag, infra, lay, pair, location(lay, source, i), location(lay, target, j))
+        find_routes(dag, infra, lay, t)
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
-            load, lay.bits[pair] = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair], 0
+            load, lay.bits[pair] = transfer_load(dag, lay, t, pair), 0
             for h in range(lay.hops[pair]):
                 station = lay.route[pair, h]
-                if station == len(infra.capacity) - 1:
+                if station == nowhere(infra):
                     lay.hops[pair] = h
                     break
                 lay.bits[pair] |= bit(station)
                 if weigh:
-                    _add(lay, station, load / station_rate(dag, infra, station))
+                    add_load(lay, station, load / station_rate(dag, infra, station))
     if weigh:
-        for m in range(len(dag.work)):
-            for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
-                node = lay.node[slot]
-                work = dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m]
-                _add(lay, node, work / infra.capacity[node])
+        weigh_stages(dag, infra, lay)
 
 
 @inlined
-def _add(lay: Layout, station: int, rho: float) -> None:
+def arrange(dag: DagArrays, infra: Infrastructure, lay: Layout, assign: IntArray, whole: bool) -> None:
+    """Replicas and their shares from `assign` (S,)."""
+    _sort(lay, assign, whole)
+    _share(dag, infra, lay)
+
+
+@inlined
+def forget(lay: Layout) -> None:
+    """No station has load."""
+    for station in lay.touched[: lay.used[0]]:
+        lay.rho[station] = 0.0
+    lay.used[0] = 0
+
+
+@inlined
+def find_routes(dag: DagArrays, infra: Infrastructure, lay: Layout, t: int) -> None:
+    """Ask for the routes of transfer t, each of which ends at `nowhere` or after `lay.hops`."""
+    source, target = dag.source[t], dag.target[t]
+    width = replicas(lay, target)
+    for i in range(replicas(lay, source)):
+        for j in range(width):
+            pair = lay.pair_start[t] + i * width + j
+            lay.joint[pair] = _joint(dag, infra, lay, source, i, target, j)
+            _route(dag, infra, lay, pair, location(lay, source, i), location(lay, target, j))
+
+
+@inlined
+def nowhere(infra: Infrastructure) -> int:
+    """The station that stands where a path has ended."""
+    return len(infra.capacity) - 1
+
+
+@inlined
+def transfer_load(dag: DagArrays, lay: Layout, t: int, pair: int) -> float:
+    """Bit/s of transfer t on one of its node pairs."""
+    load: float = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair]
+    return load
+
+
+@inlined
+def weigh_stages(dag: DagArrays, infra: Infrastructure, lay: Layout) -> None:
+    """The load of every stage's work."""
+    for m in range(len(dag.work)):
+        for slot in range(lay.start[m], lay.start[m] + lay.placed[m]):
+            node = lay.node[slot]
+            work = dag.rate * dag.visits[m] * lay.share[slot] * dag.work[m]
+            add_load(lay, node, work / infra.capacity[node])
+
+
+@inlined
+def add_load(lay: Layout, station: int, rho: float) -> None:
+    """Note the utilisation of a station."""
     if rho > 0.0:
         if lay.rho[station] == 0.0:
             lay.touched[lay.used[0]] = station
@@ -182,7 +220,7 @@ def _add(lay: Layout, station: int, rho: float) -> None:
 
 
 @kernel
-def _arrange(lay: Layout, assign: IntArray, whole: bool) -> None:
+def _sort(lay: Layout, assign: IntArray, whole: bool) -> None:
     """Sort each stage's placed replicas by node (their order means nothing)."""
     for m in range(len(lay.placed)):
         first, n = lay.start[m], 0
@@ -263,7 +301,7 @@ def _joint(
 def _route(dag: DagArrays, infra: Infrastructure, lay: Layout, pair: int, u: int, v: int) -> None:
     """Stations, narrowest hop and fixed delay from node u to v, either of them -1 for the user.
 
-    The path is copied up to its end and beyond, which `settle` finds: so nothing waits for what no cache
+    The path is copied up to its end and beyond, which is found later: so nothing waits for what no cache
     holds before every pair has asked for its path.
     """
     N, n, cap, fixed = infra.nodes, 0, np.inf, 0.0
@@ -317,8 +355,7 @@ def time(dag: DagArrays, infra: Infrastructure, lay: Layout, rho: FloatArray, ba
             time_stage(dag, infra, lay, rho, backlog, m, slot, 0.0)
     for t in range(len(dag.source)):
         for pair in range(lay.pair_start[t], lay.pair_start[t] + pairs(dag, lay, t)):
-            own = dag.rate * dag.times[t] * dag.size[t] * lay.joint[pair]
-            time_pair(dag, infra, lay, rho, backlog, t, pair, own, 0.0)
+            time_pair(dag, infra, lay, rho, backlog, t, pair, transfer_load(dag, lay, t, pair), 0.0)
 
 
 @inlined

@@ -55,7 +55,8 @@ def _calculates(operation: Any, instruction: str) -> None:
         cases = [signature(_lanes, *pair) for pair in operands]  # noqa: RUF012
 
     def lower(_: Any, builder: Any, __: Any, given: Any) -> Any:
-        return getattr(builder, instruction)(*(_spread(builder, number) for number in given))
+        operands = (_spread(builder, number) for number in given)
+        return getattr(builder, instruction)(*operands, flags=("contract",))
 
     infer_global(operation)(Template)
     for pair in operands:

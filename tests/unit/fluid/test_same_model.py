@@ -8,7 +8,7 @@ import pytest
 from tests.unit.core.builders import dag, stage
 from tests.unit.fluid.builders import AGENTS, episode, random_choice, simulator, templates, town
 
-from edgewright.core.arrays import compile_dag
+from edgewright.core.arrays import LOST, compile_dag
 from edgewright.core.latency import predict
 from edgewright.core.load import infrastructure
 from edgewright.core.outcome import MEAN, OUTPUTS
@@ -20,15 +20,18 @@ from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.simulator import Fluid
 
 
-def expected(fluid: Fluid, background: FloatArray, backlog: FloatArray, b: int, a: int, t: int) -> FloatArray:
-    """Core's own prediction of instance a beside everything else in city b."""
+def expected(
+    fluid: Fluid, background: FloatArray, backlog: FloatArray, b: int, a: int, t: int
+) -> tuple[FloatArray, FloatArray]:
+    """Core's own prediction of instance a beside everything else in city b, and its load."""
     substrate, script, state, pool = town(), fluid.script, fluid.state, fluid.pool
     infra = infrastructure(substrate)
     q = int(script.template[b, a])
     dag = templates()[q]
     rate = dag.demand.rate * script.factor[b, t, a]
+    link = float(state.link[b, a])
     arrays = compile_dag(replace(dag, demand=replace(dag.demand, rate=rate)), substrate)._replace(
-        cell=int(state.cell[b, a]), cell_rate=float(state.link[b, a])
+        cell=int(state.cell[b, a]) if link > 0.0 else LOST, cell_rate=link or np.inf
     )
     M, S = int(pool.stages[q]), int(pool.slots[q])
     lay = make_layout(arrays, infra, pool.start[q, : M + 1].copy())
@@ -40,7 +43,7 @@ def expected(fluid: Fluid, background: FloatArray, backlog: FloatArray, b: int, 
     rest = background - lay.rho
     predict(arrays, infra, table, lay, req, assign, rest, backlog, zero, out, toll)
     row: FloatArray = out[0]
-    return row
+    return row, lay.rho
 
 
 @pytest.mark.parametrize(("seed", "load"), [(0, 1.0), (1, 1.0), (2, 30.0)])
@@ -50,25 +53,32 @@ def test_every_prediction_is_that_of_core(seed: int, load: float) -> None:
     for one in episodes:
         one.factor[:] *= load
     fluid.reset(episodes, [1, 2])
-    compared, queues = 0, 0.0
+    compared, queues, sums = 0, 0.0, 0
     while not fluid.over:
         before, t = fluid.state.backlog.copy(), int(fluid.state.period[0])
         active = [fluid.state.active[b, : fluid.state.actives[b]].copy() for b in range(2)]
         fluid.step(random_choice(fluid, rng))
         for b in range(2):
             backlog = (before[b] + fluid.state.backlog[b]) / 2
+            known, whole = True, np.zeros_like(backlog)
             for a in active[b]:
                 if fluid.state.stale[b, a]:  # bound anew since it was served
+                    known = False
                     continue
                 got = fluid.state.outcome[b, a]
                 if not fluid.state.bound[b, a]:
                     assert np.isinf(got[MEAN])
                     continue
-                want = expected(fluid, fluid.state.rho[b], backlog, b, int(a), t)
+                want, own = expected(fluid, fluid.state.rho[b], backlog, b, int(a), t)
+                whole += own
                 np.testing.assert_allclose(got, want[: len(got)], rtol=1e-8, atol=1e-12)
                 compared += 1
                 queues = max(queues, float(backlog.max()))
+            if known:
+                np.testing.assert_allclose(fluid.state.rho[b], whole, rtol=1e-12, atol=1e-15)
+                sums += bool(whole.any())
     assert compared > 20
+    assert sums > 5
     assert (queues > 0.0) == (load > 1.0)
 
 

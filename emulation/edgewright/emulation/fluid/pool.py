@@ -44,6 +44,7 @@ class Pool(NamedTuple):
     visits: IntArray
     """(Q,) stations on the way of all units, at most."""
     meetings: IntArray
+    """(Q,) on several stations that have a place, the last of which is work space."""
     pipeline: BoolArray
     rate: FloatArray
     """(Q,) declared requests per second."""
@@ -153,7 +154,7 @@ def make_pool(
         slots=slots,
         units=slots + pairs,
         visits=-(-(slots + pairs * np.int32(hops)) // LANES) * LANES,
-        meetings=pairs * np.int32(MEETINGS),
+        meetings=pairs * np.int32(MEETINGS) + np.int32(1),
         pipeline=np.array([a.pipeline for a in arrays], np.bool_),
         rate=np.array([a.rate for a in arrays]),
         limit=np.array([a.limit for a in arrays]),

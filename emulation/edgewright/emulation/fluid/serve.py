@@ -10,7 +10,7 @@ from edgewright.core.outcome import lose
 from edgewright.core.scenarios import Scenarios
 from edgewright.core.settled import Settled, view
 from edgewright.core.settling import fix
-from edgewright.core.stations import Infrastructure, Layout, settle
+from edgewright.core.stations import Infrastructure, Layout
 from edgewright.core.substrate import FloatArray
 from edgewright.emulation.fluid.pool import Pool, template
 from edgewright.emulation.fluid.state import Script, State, Work
@@ -63,10 +63,9 @@ def settle_instance(
     state.stale[b, a] = False
     if state.bound[b, a]:
         dag = users(pool, delay, script, state, b, a)
-        lay = _layout(pool, work, q)
-        settle(dag, infra, lay, state.node[b, a, : pool.slots[q]], True, True)
+        lay, assign = _layout(pool, work, q), state.node[b, a, : pool.slots[q]]
         fixed = placement(pool, script, state, b, a, q, table.work.shape[1])
-        fix(dag, infra, table, lay, work.request, work.meeting, kept, fixed)
+        fix(dag, infra, table, lay, work.request, work.meeting, assign, kept, fixed)
 
 
 @inlined

@@ -265,7 +265,7 @@ def make_work(pool: Pool, infra: Infrastructure, agents: int, K: int) -> Work:
     return Work(
         layout=empty_layout(infra, start, pair_start),
         request=make_request(M, T, stations, K),
-        meeting=make_meeting(T, infra.path.shape[2] + 3),
+        meeting=make_meeting(T, stations),
         times=make_times(int(pool.units.max()), int(pool.visits.max())),
         level=np.zeros((lanes, LEVELS)),
         rho=np.zeros(lanes),
