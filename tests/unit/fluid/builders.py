@@ -28,7 +28,7 @@ def town() -> Substrate:
         )
         for i in range(NODES)
     ]
-    links = [Link(f"n{i}", f"s{i // 4}", GBPS * (1 + i % 2), 0.1 * MS) for i in range(NODES)]
+    links = [Link(f"n{i}", f"s{i // 4}", GBPS * (1 + i % 2), 0.1 * MS, success=0.9995) for i in range(NODES)]
     extra = [Link("n0", "n1", 2 * GBPS, 0.05 * MS), Link("s0", "s1", 2 * GBPS, 0.5 * MS)]
     return compile_substrate(nodes, [*links, *extra])
 
